@@ -1,0 +1,104 @@
+#include "base/chunk.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+enum { SPARE_CHUNKS = 32 };
+
+void chunk_budget_init(struct chunk_budget *b, uint64_t limit_bytes)
+{
+    *b = (struct chunk_budget){.limit = (uint32_t)(limit_bytes / CHUNK_BYTES)};
+    pthread_mutex_init(&b->lock, NULL);
+}
+
+static void chunk_unmap(struct chunk *c)
+{
+    munmap(c->data, CHUNK_BYTES);
+    free(c);
+}
+
+void chunk_budget_fini(struct chunk_budget *b)
+{
+    assert(b->taken == 0);
+    while (b->spare) {
+        struct chunk *c = b->spare;
+
+        b->spare = c->next;
+        chunk_unmap(c);
+    }
+    pthread_mutex_destroy(&b->lock);
+}
+
+static struct chunk *chunk_map(void)
+{
+    struct chunk *c = malloc(sizeof(*c));
+
+    if (!c)
+        return NULL;
+    c->data = mmap(NULL, CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (c->data == MAP_FAILED) {
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
+static struct chunk *take(struct chunk_budget *b, uint32_t reserve)
+{
+    struct chunk *c = NULL;
+
+    pthread_mutex_lock(&b->lock);
+    if (b->taken + reserve < b->limit) {
+        c = b->spare;
+        if (c) {
+            b->spare = c->next;
+            b->spare_count--;
+        } else {
+            c = chunk_map();
+        }
+        b->taken += c != NULL;
+    }
+    pthread_mutex_unlock(&b->lock);
+    if (c) {
+        c->next = NULL;
+        c->len = 0;
+    }
+    return c;
+}
+
+struct chunk *chunk_take(struct chunk_budget *b)
+{
+    return take(b, 0);
+}
+
+struct chunk *chunk_take_extra(struct chunk_budget *b)
+{
+    return take(b, b->limit / 4);
+}
+
+void chunk_give(struct chunk_budget *b, struct chunk *c)
+{
+    pthread_mutex_lock(&b->lock);
+    assert(b->taken);
+    b->taken--;
+    if (b->spare_count < SPARE_CHUNKS) {
+        c->next = b->spare;
+        b->spare = c;
+        b->spare_count++;
+        c = NULL;
+    }
+    pthread_mutex_unlock(&b->lock);
+    if (c)
+        chunk_unmap(c);
+}
+
+uint32_t chunk_taken(struct chunk_budget *b)
+{
+    uint32_t n;
+
+    pthread_mutex_lock(&b->lock);
+    n = b->taken;
+    pthread_mutex_unlock(&b->lock);
+    return n;
+}
