@@ -1,0 +1,218 @@
+/* journal/journal.h - the record of what every replica holds or misses (docs/protocol.md).
+ *
+ * A vtable of asynchronous calls, one handle per event loop, over one store per process. Two kinds
+ * of stores fit it: an embedded database with group commit (journal/sqlite.h) and a replicated one
+ * that many gateways share. The simulation has a third, in memory, that loses, delays and crashes.
+ *
+ * What is in it, per key: ROWS, one per write or delete, named by a unique stamp. An open row is the
+ * intent: durable before the write can become visible anywhere. An outcome, final or merged row is the hint.
+ * The row of a delete is the tombstone. And at most one CLAIM, a repair's hold on some replicas.
+ *
+ * Contract of every call: the request struct is the caller's and must stay, with what it points at, until
+ * `done` fires; `done` fires exactly once, from the loop, never from inside the call. There is no cancel.
+ * ERR_OK means durable. Any other result of a writing call leaves it unknown whether it happened (J4),
+ * ERR_NOT_FOUND and ERR_EXISTS excepted. */
+#ifndef JOURNAL_JOURNAL_H
+#define JOURNAL_JOURNAL_H
+
+#include "base/list.h"
+#include "base/span.h"
+#include "base/stamp.h"
+
+#include "base/err.h"
+
+enum { REPLICAS_MAX = 16 }; /* per bucket; a set of replicas is a mask of their slots */
+
+enum row_kind { ROW_PUT = 1, ROW_DELETE = 2 };
+enum row_phase { ROW_OPEN = 1, ROW_OUTCOME = 3, ROW_FINAL = 4, ROW_MERGED = 5 };
+
+struct row {
+    struct stamp stamp;
+    uint64_t version;    /* order among the rows that one key has at one time */
+    uint32_t stored;     /* replicas that have it for certain; 0 while open */
+    uint32_t unresolved; /* replicas that may yet take it; those still pending count (outcome) */
+    uint8_t kind, phase;
+    bool orphan;         /* open or outcome, and its owner is gone: results unknown */
+    uint64_t age_ms;     /* monotonic: since its last change, or since this process first saw it; orphans:
+                          * since their owner can last have acted */
+};
+
+struct claim {
+    uint64_t id;
+    uint32_t targets;
+    uint64_t lease_ms, age_ms; /* age as above; it holds until lease + ambiguity_ms */
+};
+
+/* A key's rows and claim at one moment. Set up by the calls below; free with key_view_fini. */
+struct key_view {
+    struct row *rows;
+    size_t count, room;
+    bool claimed;
+    struct claim claim;
+    struct row few[4];
+};
+void key_view_init(struct key_view *v);
+void key_view_fini(struct key_view *v);
+/* Aborts when memory is out: the number of rows is bounded by the writes in flight. */
+void key_view_add(struct key_view *v, const struct row *r);
+/* NULL when none has it. */
+const struct row *key_view_find(const struct key_view *v, const struct stamp *stamp);
+
+struct journal;
+
+/* Common head of all requests. */
+struct journal_request {
+    struct list node;           /* the store's, while under way */
+    struct journal *journal;    /* set by the call */
+    int kind;                   /* the store's */
+    enum err result;            /* the store's */
+    void (*done)(struct journal_request *r, enum err result);
+};
+
+struct journal_key {
+    uint32_t bucket; /* id from the catalogue */
+    struct span key;
+};
+
+/* D1 and R1 in one: the row becomes durable as an intent; then the key's other rows and claim are read.
+ * When one of them orders after `version`, the row is written again with the greatest + 1 (step 3a). */
+struct journal_begin {
+    struct journal_request request;
+    struct journal_key key;
+    enum row_kind row_kind;
+    struct stamp stamp;
+    uint64_t version;     /* in: from the clock; out: as journaled */
+    struct key_view view; /* out, on ERR_OK: without the own row; to be freed by the caller */
+};
+
+/* The key's rows and claim, all that is durable now (R2, reads, repair). */
+struct journal_read {
+    struct journal_request request;
+    struct journal_key key;
+    struct key_view view; /* out, on ERR_OK */
+};
+
+/* One durable batch on one key: one row changes phase or none does, others are removed, a claim is released
+ * or none is. Removing what is not there is no error. Changing a row that is not there, or backwards: nothing
+ * of the batch happens, ERR_NOT_FOUND. */
+struct journal_write {
+    struct journal_request request;
+    struct journal_key key;
+    bool change;          /* `row` counts: stamp, phase, stored, unresolved */
+    bool add_stored;      /* stored is added to the row's set instead of replacing it (merge) */
+    struct row row;
+    const struct stamp *remove;
+    size_t remove_count;
+    uint64_t release;     /* claim id, 0: none */
+};
+
+/* ERR_EXISTS: another claim holds the key. The lease counts from before the call. */
+struct journal_claim {
+    struct journal_request request;
+    struct journal_key key;
+    uint32_t targets;
+    uint64_t lease_ms;
+    uint64_t id; /* out */
+};
+
+/* The list by which repair finds keys: those with a final or merged row, or an orphan; in (bucket, key)
+ * order, strictly after `after`. It may name a key that has nothing; it never misses one for good. */
+enum { JOURNAL_PAGE_KEYS = 128 };
+struct journal_work {
+    struct journal_key key;
+    uint32_t tries;   /* repairs that failed since the last success */
+    uint64_t wait_ms; /* not before so long */
+    bool dead;        /* on the dead-letter list */
+};
+struct journal_scan {
+    struct journal_request request;
+    struct journal_key after; /* bucket 0: from the start */
+    bool dead_too;
+    struct journal_work work[JOURNAL_PAGE_KEYS]; /* out; keys are copies, freed by journal_scan_fini */
+    size_t count;                                /* less than the page: the end was reached */
+};
+void journal_scan_fini(struct journal_scan *s);
+
+/* A failed repair: kept for backoff and for people. tries 0 forgets. Not durable at once. */
+struct journal_attempt {
+    struct journal_key key;
+    uint32_t tries;
+    uint64_t wait_ms;
+    bool dead;
+    struct span reason;
+};
+
+/* The catalogue of buckets. */
+struct bucket_replica {
+    char backend[64]; /* name in the configuration */
+    char remote[64];  /* the bucket's name there */
+    bool retired;     /* its slot is kept, it is not used */
+};
+struct bucket {
+    uint32_t id; /* from 1, never given twice */
+    char name[64];
+    uint64_t created_unix_ms;
+    bool configured;  /* named in the configuration; else created by a client */
+    uint32_t replica_count;
+    struct bucket_replica replicas[REPLICAS_MAX]; /* by slot */
+};
+struct journal_bucket_write {
+    struct journal_request request;
+    bool remove;          /* by name; ERR_EXISTS while it has rows */
+    struct bucket bucket; /* in: name, created, configured, replicas; out: id and slots. A replica that the
+                           * bucket had before keeps its slot; one that is gone is marked retired */
+};
+
+struct replica_lag {
+    uint64_t hints;  /* final and merged rows whose stored set lacks it */
+    uint64_t lag_ms; /* age of the oldest such row by wall clock, 0 without */
+};
+struct journal_stats {
+    uint64_t rows_open, hints, dead;
+    uint64_t commits;     /* groups made durable */
+    uint64_t operations;  /* in them */
+};
+
+enum journal_question {
+    JOURNAL_ANY_OTHER_ROW, /* could there be a row or claim of this key besides `own`? */
+    JOURNAL_ANY_STORED_ROW /* could there be a row with a stored set? */
+};
+
+struct journal_ops {
+    void (*begin)(struct journal *j, struct journal_begin *r);
+    void (*read)(struct journal *j, struct journal_read *r);
+    void (*write)(struct journal *j, struct journal_write *r);
+    void (*claim)(struct journal *j, struct journal_claim *r);
+    void (*scan)(struct journal *j, struct journal_scan *r);
+    /* Removals that may happen any time later, or never: not durable, no callback, all is copied. */
+    void (*forget)(struct journal *j, struct journal_key key, const struct stamp *stamps, size_t count);
+    void (*attempt)(struct journal *j, const struct journal_attempt *a);
+    void (*bucket_write)(struct journal *j, struct journal_bucket_write *r);
+    /* At once, from memory; false only when it is certain. Lets a healthy key cost no look-up. */
+    bool (*maybe)(struct journal *j, struct journal_key key, enum journal_question q, const struct stamp *own);
+    /* False: this gateway may no longer act (lost lease, failed store): no barrier, no 200. */
+    bool (*lease_valid)(struct journal *j);
+    /* At once, from memory. False when there is no such bucket. */
+    bool (*bucket_by_name)(struct journal *j, struct span name, struct bucket *out);
+    bool (*bucket_by_id)(struct journal *j, uint32_t id, struct bucket *out);
+    /* The next bucket in name order after `name` ("": the first). */
+    bool (*bucket_after)(struct journal *j, struct span name, struct bucket *out);
+    void (*lag)(struct journal *j, uint32_t bucket, struct replica_lag out[static REPLICAS_MAX]);
+    void (*stats)(struct journal *j, struct journal_stats *out);
+};
+
+struct journal {
+    const struct journal_ops *ops;
+};
+
+/* True when nothing about it can change by itself any more: final or merged with nothing unresolved, or an orphan,
+ * each ambiguity_ms old where something was unknown. Only such rows may be repaired. */
+bool row_is_settled(const struct row *r, uint64_t ambiguity_ms);
+/* The replicas that a new write has to hold because of this row (write step 3c), and for how long. */
+uint32_t row_holds(const struct row *r, uint64_t ambiguity_ms, uint64_t *for_ms);
+/* The row of greatest version with a non-empty stored set, NULL when there is none: M of the protocol. */
+const struct row *key_view_newest_stored(const struct key_view *v);
+/* The row of greatest version: g of the protocol. NULL without rows. Ties go to the greater stamp. */
+const struct row *key_view_newest(const struct key_view *v);
+
+#endif
