@@ -1,0 +1,59 @@
+/* fanout/write.h - one client write or delete, from its intent to settled (docs/protocol.md, write steps 1 to 7).
+ *
+ * The owner feeds the body and hears the verdict. What happens after that - late replicas, the last journal
+ * steps - happens without it: a write owns itself and frees itself when it is settled and its owner has left. */
+#ifndef FANOUT_WRITE_H
+#define FANOUT_WRITE_H
+
+#include "fanout/env.h"
+#include "fanout/quorum.h"
+
+struct write; /* belongs to one loop */
+
+struct write_spec {
+    struct journal_key key;             /* copied */
+    const struct replica_set *replicas; /* copied */
+    struct ack_policy ack;
+    enum row_kind kind;
+    /* for ROW_PUT: */
+    uint64_t body_bytes;
+    const struct http_header *headers; /* stored with the object; copied */
+    size_t header_count;
+    bool has_sha256; /* the client declared the body's hash (the owner verifies it all the same) */
+    uint8_t sha256[32];
+    bool has_md5; /* the client declared it: the ETag that stored copies must show */
+    uint8_t md5[16];
+};
+
+enum write_mark { WRITE_STORED = 1, WRITE_HINTED, WRITE_PENDING };
+struct write_verdict {
+    enum err result; /* ERR_OK: 200. ERR_UNAVAILABLE: 503, nothing is claimed */
+    char etag[ETAG_CHARS_MAX];
+    uint8_t marks[REPLICAS_MAX]; /* enum write_mark by slot, for x-s3mirror-replicas */
+    enum err cause;              /* with a failure: the journal's or a replica's error, for the log */
+    unsigned status;             /* with a failure: a replica's answer, 0 without */
+    char code[CODE_CHARS_MAX];   /* and its S3 error code */
+};
+
+struct write_events {
+    /* There is room again after ERR_AGAIN from write_room. */
+    void (*drain)(void *ctx);
+    /* Once, never from inside a call of the owner's, unless write_leave comes first. It may come before the
+     * body's end, when need can no longer be met. The write is no longer the owner's when this returns. */
+    void (*verdict)(void *ctx, const struct write_verdict *v);
+};
+
+/* ERR_BUSY: the body budget is spent, nothing was begun. The intent is on its way when this returns. */
+enum err write_open(struct write **out, struct env *env, const struct write_spec *spec,
+                    const struct write_events *events, void *ctx) MUST_CHECK;
+/* Room for body bytes. ERR_AGAIN: `drain` will fire. Not to be called when all body_bytes are there. */
+enum err write_room(struct write *w, struct iovec *out) MUST_CHECK;
+/* So many bytes were put there. They may leave for the replicas, up to the barrier. */
+void write_filled(struct write *w, size_t bytes);
+/* The body is complete and verified. For a delete it is called right after write_open. */
+void write_verified(struct write *w);
+/* The owner goes: nothing fires any more. Before write_verified: the body never becomes visible anywhere. After it:
+ * the write goes on by itself. */
+void write_leave(struct write *w);
+
+#endif

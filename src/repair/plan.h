@@ -1,0 +1,38 @@
+/* repair/plan.h - what to do about one key: rows + what each replica shows -> winner and targets. Pure.
+ * docs/protocol.md, repair steps 1 to 3. */
+#ifndef REPAIR_PLAN_H
+#define REPAIR_PLAN_H
+
+#include "journal/journal.h"
+#include "replica/replica.h"
+
+struct shown {
+    bool known; /* false: unreachable */
+    struct replica_object object;
+};
+
+enum plan_result {
+    PLAN_NOTHING, /* no rows */
+    PLAN_WAIT,    /* some row is not settled yet, or no source can be reached */
+    PLAN_REST,    /* nothing to gain: the newest row says already what can be said */
+    PLAN_ACT      /* targets to be brought to the winner (maybe none: rows to be merged or removed) */
+};
+
+struct plan {
+    enum plan_result result;
+    uint32_t source;       /* slot */
+    bool winner_exists;    /* false: the winner is "no object": targets are deleted */
+    uint32_t agree;        /* K so far: the source and all others that show the winner */
+    uint32_t targets;      /* reachable and differing */
+    const struct row *newest; /* g: the row to merge into */
+    const struct row *chosen; /* M, NULL when no row has a stored set */
+};
+
+/* Rows settled, so that a repair may go on (step 1)? */
+bool plan_may_begin(const struct key_view *v, uint64_t ambiguity_ms);
+/* `all`: the bucket's slots. `shown` by slot. */
+void plan_make(struct plan *out, const struct key_view *v, uint32_t all, const struct shown shown[static REPLICAS_MAX]);
+/* The same content by identity: the same stamp; without stamps on both the same ETag and size. */
+bool shown_same(const struct replica_object *a, const struct replica_object *b);
+
+#endif

@@ -1,0 +1,178 @@
+/* replica/replica.h - one backend's bucket that backs a bucket: a vtable, one of the four seams.
+ *
+ * A replica object belongs to one loop. replica/s3_replica.h is the real one, over http/client; test/sim has
+ * one in memory. Backends are taken to know only PUT, DELETE, GET and HEAD; last arrival wins.
+ *
+ * THE BARRIER. A write is cut in two: what may be sent at once, and what could make the backend commit. The
+ * second part leaves only after replica_put_open. Which part of a request that is depends on the size of the
+ * body and on the backend (s3_replica.c). For whoever writes, three results are possible:
+ *   stored      2xx, and no error in the body; for a delete also 404
+ *   missed      it never passed the barrier, or a 4xx
+ *   unresolved  past the barrier, then a time-out, reset, 5xx or garbage: it may still take effect
+ *
+ * Async contract: a start that fails calls nothing back; after a start that succeeds exactly one `done`, never
+ * from inside the start call; after replica_call_abandon none. */
+#ifndef REPLICA_REPLICA_H
+#define REPLICA_REPLICA_H
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/span.h"
+#include "base/stamp.h"
+#include "http/message.h"
+
+#include <sys/uio.h>
+
+struct replica;
+struct replica_call; /* one request under way; the replica's, invalid when `done` returns */
+
+enum replica_result { REPLICA_STORED, REPLICA_MISSED, REPLICA_UNRESOLVED };
+
+enum { ETAG_CHARS_MAX = 80, CODE_CHARS_MAX = 48 };
+
+struct replica_answer {
+    enum replica_result result;
+    enum err error;              /* ERR_OK when there was a well-formed answer, whatever its status */
+    unsigned status;             /* 0 without an answer */
+    char etag[ETAG_CHARS_MAX];   /* as answered, quotes included; "" without */
+    char code[CODE_CHARS_MAX];   /* S3 error code of the answer's body, "" without */
+};
+
+/* Body bytes by absolute offset; what is before `offset` has been reported with `progress`. */
+struct replica_body {
+    /* iov[0..*count) = what is there from `offset` on; *count comes in as the room. ERR_AGAIN: nothing yet;
+     * replica_put_more will be called. Never called at offset == body_bytes. */
+    enum err (*peek)(void *ctx, uint64_t offset, struct iovec *iov, int *count);
+};
+
+struct replica_put {
+    struct span key;                    /* decoded */
+    const struct http_header *headers;  /* stored with the object (s3_header_is_stored), copied by the start call */
+    size_t header_count;
+    bool stamped;
+    struct stamp stamp;                 /* written as x-amz-meta-s3mirror-stamp when `stamped` */
+    uint64_t body_bytes;
+    bool has_sha256;                    /* the declared hash of the body */
+    uint8_t sha256[32];
+    const struct replica_body *body;
+    const char *if_match;               /* NULL, or the ETag the target must still show, where the backend can */
+};
+
+struct replica_put_events {
+    /* All body bytes before `offset` are with the kernel or not needed: they may be dropped. For bodies that are
+     * sent from one chunk it may come once, at the end, or not at all before `done`. */
+    void (*progress)(void *ctx, uint64_t offset);
+    void (*done)(void *ctx, const struct replica_answer *answer);
+};
+
+/* What HEAD shows. */
+struct replica_object {
+    bool exists;
+    bool stamped;
+    struct stamp stamp;
+    uint64_t body_bytes;
+    char etag[ETAG_CHARS_MAX];
+    char last_modified[40]; /* as received */
+};
+
+struct replica_head_events {
+    /* ERR_OK: *object is valid (exists == false: 404 for the key). Else the replica did not say; status may be 0. */
+    void (*done)(void *ctx, enum err error, unsigned status, const struct replica_object *object);
+};
+
+struct replica_get {
+    struct span key;
+    bool head_only;              /* HEAD for a client: head and done fire, no body */
+    const struct http_header *headers; /* Range, If-*: sent as they are */
+    size_t header_count;
+};
+
+struct replica_get_events {
+    void (*head)(void *ctx, const struct http_head *head, const struct replica_object *object);
+    void (*body)(void *ctx); /* after `head`, and after ERR_AGAIN from replica_get_read */
+    void (*done)(void *ctx, enum err error);
+};
+
+enum replica_bucket_op { REPLICA_BUCKET_CREATE, REPLICA_BUCKET_HEAD, REPLICA_BUCKET_DELETE, REPLICA_BUCKET_EMPTY };
+struct replica_bucket_events {
+    /* ERR_OK: there was an answer; *answer tells. For REPLICA_BUCKET_EMPTY: 200 and result STORED: it has no objects;
+     * 200 and result MISSED: it has some. */
+    void (*done)(void *ctx, const struct replica_answer *answer);
+};
+
+struct replica_ops {
+    enum err (*put)(struct replica *r, struct replica_call **out, const struct replica_put *put,
+                    const struct replica_put_events *events, void *ctx);
+    void (*put_more)(struct replica_call *c);
+    void (*put_open)(struct replica_call *c, uint32_t crc32);
+    enum err (*del)(struct replica *r, struct replica_call **out, struct span key,
+                    const struct replica_put_events *events, void *ctx);
+    enum err (*head)(struct replica *r, struct replica_call **out, struct span key,
+                     const struct replica_head_events *events, void *ctx);
+    enum err (*get)(struct replica *r, struct replica_call **out, const struct replica_get *get,
+                    const struct replica_get_events *events, void *ctx);
+    enum err (*get_read)(struct replica_call *c, void *at, size_t room, size_t *got);
+    enum err (*bucket)(struct replica *r, struct replica_call **out, enum replica_bucket_op op,
+                       const struct replica_bucket_events *events, void *ctx);
+    enum replica_result (*abandon)(struct replica_call *c);
+};
+
+struct health;
+
+struct replica {
+    const struct replica_ops *ops;
+    const char *name;      /* of the backend in the configuration */
+    struct health *health; /* the backend's on this loop, shared by its replicas; NULL: always usable */
+};
+
+/* A write of an object. May send the part before the barrier at once, the head together with the first body bytes,
+ * never before. */
+static inline enum err replica_put_start(struct replica *r, struct replica_call **out, const struct replica_put *put,
+                                         const struct replica_put_events *events, void *ctx)
+{
+    return r->ops->put(r, out, put, events, ctx);
+}
+/* More of the body is there. */
+static inline void replica_put_more(struct replica *r, struct replica_call *c)
+{
+    r->ops->put_more(c);
+}
+/* The barrier opens: the body is complete and verified; its CRC32 is given. */
+static inline void replica_put_open(struct replica *r, struct replica_call *c, uint32_t crc32)
+{
+    r->ops->put_open(c, crc32);
+}
+/* A delete: the whole request is past the barrier, so it is started only when that may open. */
+static inline enum err replica_delete_start(struct replica *r, struct replica_call **out, struct span key,
+                                            const struct replica_put_events *events, void *ctx)
+{
+    return r->ops->del(r, out, key, events, ctx);
+}
+static inline enum err replica_head_start(struct replica *r, struct replica_call **out, struct span key,
+                                          const struct replica_head_events *events, void *ctx)
+{
+    return r->ops->head(r, out, key, events, ctx);
+}
+static inline enum err replica_get_start(struct replica *r, struct replica_call **out, const struct replica_get *get,
+                                         const struct replica_get_events *events, void *ctx)
+{
+    return r->ops->get(r, out, get, events, ctx);
+}
+/* As http_call_read. */
+static inline enum err replica_get_read(struct replica *r, struct replica_call *c, void *at, size_t room, size_t *got)
+{
+    return r->ops->get_read(c, at, room, got);
+}
+static inline enum err replica_bucket_start(struct replica *r, struct replica_call **out, enum replica_bucket_op op,
+                                            const struct replica_bucket_events *events, void *ctx)
+{
+    return r->ops->bucket(r, out, op, events, ctx);
+}
+/* Give up: the connection is reset, nothing fires any more. For writes the result says whether the barrier was
+ * passed: MISSED or UNRESOLVED. */
+static inline enum replica_result replica_call_abandon(struct replica *r, struct replica_call *c)
+{
+    return r->ops->abandon(c);
+}
+
+#endif
