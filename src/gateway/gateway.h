@@ -1,0 +1,51 @@
+/* gateway/gateway.h - the S3 front of one loop: HTTP requests in, S3 answers out. */
+#ifndef GATEWAY_GATEWAY_H
+#define GATEWAY_GATEWAY_H
+
+#include "fanout/catalog.h"
+#include "http/server.h"
+#include "s3/request.h"
+
+struct gateway;
+
+struct gateway_key {
+    struct span access_key, secret_key;
+};
+
+struct gateway_options {
+    struct loop *loop;
+    struct env *env;
+    struct catalog *catalog;
+    struct span region;
+    const struct gateway_key *keys; /* borrowed; the clients' access keys */
+    size_t key_count;
+    uint64_t max_object_bytes;      /* of a single PUT: 5 GiB by S3 */
+    /* A client creates a bucket: its replicas by the configuration's `defaults`. False: clients may not create buckets. */
+    bool (*default_replicas)(void *ctx, struct span name, struct bucket *out);
+    void *ctx;
+    struct sockaddr_storage listen;
+    socklen_t listen_len;
+    struct tls_context *tls;
+    struct http_server_limits limits;
+};
+
+enum { LATENCY_BUCKETS = 12 };
+struct gateway_op_counters {
+    uint64_t requests, errors_4xx, errors_5xx, bytes_in, bytes_out;
+    uint64_t latency[LATENCY_BUCKETS + 1]; /* see gateway_latency_bounds_ms; the last: above all */
+    double latency_sum_s;
+};
+extern const double gateway_latency_bounds_s[LATENCY_BUCKETS];
+
+enum err gateway_open(struct gateway **out, const struct gateway_options *options) MUST_CHECK;
+uint16_t gateway_port(const struct gateway *g);
+/* Stop taking new requests; those under way go on. */
+void gateway_drain(struct gateway *g);
+/* No connection and no exchange left (writes may still settle: env->writes_open). */
+bool gateway_idle(const struct gateway *g);
+void gateway_free(struct gateway *g);
+/* By operation (enum s3_op); one more for requests that were refused before an operation was known. */
+const struct gateway_op_counters *gateway_counters(const struct gateway *g); /* [S3_OP_COUNT + 1] */
+size_t gateway_exchanges(const struct gateway *g);
+
+#endif
