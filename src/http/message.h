@@ -45,6 +45,8 @@ struct http_head {
  * `seen` (may be NULL) is the caller's note of how far the search for the head's end has come:
  * 0 at first, so that a head that trickles in is scanned once. */
 enum err http_parse_request(struct span in, struct http_head *out, size_t *seen, const char **why) MUST_CHECK;
+/* What *why points at for a version other than HTTP/1.0 and 1.1: a server answers it with 505, not 400. */
+extern const char http_bad_version[];
 /* The same for an answer. The framing of answers without length (until close) shows as !chunked && !has_length. */
 enum err http_parse_answer(struct span in, struct http_head *out, size_t *seen, const char **why) MUST_CHECK;
 
@@ -68,5 +70,8 @@ void http_chunked_init(struct http_chunked *c);
  * ERR_OK (call again with the rest), ERR_EOF: the coding ended exactly at *used, ERR_PROTOCOL. */
 enum err http_chunked_feed(struct http_chunked *c, const char *in, size_t len, size_t *used, size_t *data,
                            size_t *data_len) MUST_CHECK;
+/* Bytes of the chunk under way that are still to come; 0 between chunks. So many bytes may be read
+ * to where they are wanted before the next line of the coding. */
+uint64_t http_chunked_data_left(const struct http_chunked *c);
 
 #endif

@@ -30,6 +30,13 @@ struct clock *loop_clock(struct loop *l);
  * stay where it is until then. One wake-up serves all tasks posted before it is noticed. */
 void loop_post(struct loop *l, struct loop_task *t);
 
+/* Blocks of memory for short use (a head being read, a TLS record being filled), kept for the next
+ * taker, so that an idle connection needs none and a busy one no malloc. */
+enum { LOOP_BLOCK_BYTES = 20 * 1024 };
+/* NULL: no memory. Not cleared. */
+void *loop_block_take(struct loop *l) MUST_CHECK;
+void loop_block_give(struct loop *l, void *block);
+
 /* The libuv loop inside, for io/ only (a struct uv_loop_s). */
 struct uv_loop_s;
 struct uv_loop_s *loop_uv(struct loop *l);
