@@ -23,6 +23,7 @@ struct health {
     uint32_t failures;            /* in a row */
     uint32_t in_flight;
     double latency_ms;            /* EWMA of the time to the first byte of an answer */
+    bool sampled;                 /* latency_ms means something */
     uint64_t opened, recovered;   /* counts, for metrics */
     void (*on_change)(void *ctx, struct health *h); /* after each move; may be NULL */
     void *ctx;
@@ -30,6 +31,8 @@ struct health {
 
 void health_init(struct health *h, struct clock *clock, const char *name, uint64_t probe_ms);
 void health_fini(struct health *h);
+/* Probe by this replica from now on; NULL: by none. A probe that is out is given up. */
+void health_probe_by(struct health *h, struct replica *r);
 bool health_usable(const struct health *h);
 /* A request begins and ends. `sound`: it got an answer below 500. */
 void health_begin(struct health *h);

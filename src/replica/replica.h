@@ -11,7 +11,8 @@
  *   unresolved  past the barrier, then a time-out, reset, 5xx or garbage: it may still take effect
  *
  * Async contract: a start that fails calls nothing back; after a start that succeeds exactly one `done`, never
- * from inside the start call; after replica_call_abandon none. */
+ * from inside the start call; after replica_call_abandon none. Abandoning is allowed at any time, from inside the
+ * call's own callbacks as well (but not from `done`, where it is over). */
 #ifndef REPLICA_REPLICA_H
 #define REPLICA_REPLICA_H
 
@@ -88,6 +89,8 @@ struct replica_get {
 };
 
 struct replica_get_events {
+    /* Once, whatever the status; object->exists only for 2xx, and then its size is known. An error answer's body is
+     * read like any other: the document of a 404 tells NoSuchBucket from NoSuchKey (s3_body_is_error). */
     void (*head)(void *ctx, const struct http_head *head, const struct replica_object *object);
     void (*body)(void *ctx); /* after `head`, and after ERR_AGAIN from replica_get_read */
     void (*done)(void *ctx, enum err error);

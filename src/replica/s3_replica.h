@@ -10,8 +10,9 @@
 
 struct s3_backend;
 
-/* How the barrier is held for bodies over SMALL_BYTES (docs/protocol.md): smaller ones are sent whole, with a CRC
- * header, when it opens. A declared SHA-256 is signed on whatever the form. */
+/* How the barrier is held for bodies over a chunk (docs/protocol.md): smaller ones are sent whole, with a CRC
+ * header, when it opens. A declared SHA-256 is signed on where the body is sent plain: aws-chunked has no place for
+ * it, and its CRC covers the same bytes. */
 enum s3_barrier {
     S3_BARRIER_TRAILER, /* aws-chunked with a CRC32 trailer: last chunk and trailer held back, sent in one piece */
     S3_BARRIER_HASH,    /* the declared SHA-256 signed on: the last byte is held back. Without a declared hash: trailer */

@@ -1,0 +1,319 @@
+/* Writing an object, with the barrier: what could make a backend commit is not sent before s3_put_open.
+ *
+ *   PUT_WHOLE   up to SMALL_BYTES: the request starts when the barrier opens, head and body in one write, with a
+ *               CRC32 header. Any byte of it is past the barrier.
+ *   PUT_FRAMES  aws-chunked with a CRC32 trailer. The frames stream straight from the owner's memory; the end of the
+ *               last frame, the last chunk and the trailer are held back and then sent in one piece: one server
+ *               spins for ever when a connection ends inside the trailer. No Content-Encoding: all servers decode
+ *               without it, and some would give it back on GET.
+ *   PUT_PLAIN   the declared SHA-256 signed on; the last byte is held back.
+ *
+ * The head never leaves alone (http/client.h): one server stores an empty object when the connection ends
+ * right behind it. A delete has no body: all of it is past the barrier. */
+#include "replica/s3_call.h"
+
+#include "base/chunk.h"
+
+enum { SMALL_BYTES = CHUNK_BYTES, PUT_HEADERS_OWN = 4 };
+_Static_assert(S3_TRAILER_MAX >= S3_FRAME_HEAD_MAX, "struct s3_put's text holds either");
+
+static void add_header(struct s3_put *p, const char *name, struct span value)
+{
+    p->headers[p->header_count++] = (struct sigv4_header){span_of(name), value};
+}
+
+static enum err wait_for_body(struct s3_put *p)
+{
+    p->waiting = true;
+    return ERR_AGAIN;
+}
+
+/* Body bytes from the offset on, at most `most` of them. */
+static enum err peek_body(struct replica_call *c, uint64_t most, struct iovec *iov, int *count)
+{
+    struct s3_put *p = &c->put;
+    int n = *count;
+    enum err e = p->body.peek(c->ctx, p->offset, iov, &n);
+
+    if (e)
+        return e == ERR_AGAIN ? wait_for_body(p) : e;
+    *count = 0;
+    while (*count < n && most) {
+        struct iovec *piece = &iov[(*count)++];
+
+        if (piece->iov_len > most)
+            piece->iov_len = most;
+        most -= piece->iov_len;
+    }
+    return ERR_OK;
+}
+
+static void advance_body(struct replica_call *c, size_t bytes)
+{
+    struct s3_put *p = &c->put;
+
+    p->offset += bytes;
+    if (p->events.progress)
+        p->events.progress(c->ctx, p->offset);
+}
+
+static enum err plain_peek(void *ctx, struct iovec *iov, int *count)
+{
+    struct replica_call *c = ctx;
+    struct s3_put *p = &c->put;
+    uint64_t end = p->open ? p->body_bytes : p->body_bytes - 1;
+
+    if (p->offset == p->body_bytes)
+        return ERR_EOF;
+    if (p->offset == end || c->answer.status)
+        return wait_for_body(p);
+    return peek_body(c, end - p->offset, iov, count);
+}
+
+static void plain_sent(void *ctx, size_t bytes)
+{
+    advance_body(ctx, bytes);
+}
+
+/* Prints what stands before the byte at the offset: a frame's head, or behind the last frame what is held back. */
+static void print_text(struct s3_put *p)
+{
+    p->text_len = p->offset < p->body_bytes ? s3_chunked_frame_head(p->body_bytes, p->offset, p->text)
+                                            : s3_chunked_trailer(p->body_bytes, p->crc32, p->text);
+    p->text_sent = 0;
+    p->text_ready = true;
+}
+
+/* Bytes of the body up to the end of the frame that the offset is in. */
+static uint64_t frame_left(const struct s3_put *p)
+{
+    uint64_t in_frame = S3_FRAME_BYTES - p->offset % S3_FRAME_BYTES, in_body = p->body_bytes - p->offset;
+
+    return in_frame < in_body ? in_frame : in_body;
+}
+
+static enum err frames_peek(void *ctx, struct iovec *iov, int *count)
+{
+    struct replica_call *c = ctx;
+    struct s3_put *p = &c->put;
+    bool at_end = p->offset == p->body_bytes;
+    int texts = 0, pieces;
+    enum err e;
+
+    if (at_end && p->text_ready && p->text_sent == p->text_len)
+        return ERR_EOF;
+    if ((at_end && !p->open) || c->answer.status)
+        return wait_for_body(p);
+    if (!p->text_ready)
+        print_text(p);
+    if (p->text_sent < p->text_len)
+        iov[texts++] = (struct iovec){p->text + p->text_sent, p->text_len - p->text_sent};
+    if (at_end) {
+        *count = texts;
+        return ERR_OK;
+    }
+    pieces = *count - texts;
+    e = peek_body(c, frame_left(p), iov + texts, &pieces);
+    *count = texts + pieces;
+    return e;
+}
+
+static void frames_sent(void *ctx, size_t bytes)
+{
+    struct replica_call *c = ctx;
+    struct s3_put *p = &c->put;
+    size_t text = p->text_len - p->text_sent < bytes ? p->text_len - p->text_sent : bytes;
+
+    p->text_sent += text;
+    bytes -= text;
+    if (bytes == 0)
+        return;
+    p->text_ready = bytes < frame_left(p);
+    advance_body(c, bytes);
+}
+
+static const struct http_source plain_source = {.peek = plain_peek, .sent = plain_sent};
+static const struct http_source frames_source = {.peek = frames_peek, .sent = frames_sent};
+
+static enum err send_whole(struct replica_call *c)
+{
+    struct s3_put *p = &c->put;
+    const uint8_t crc[4] = {(uint8_t)(p->crc32 >> 24), (uint8_t)(p->crc32 >> 16), (uint8_t)(p->crc32 >> 8),
+                            (uint8_t)p->crc32};
+
+    p->text_len = base64_encode(crc, sizeof(crc), p->text);
+    add_header(p, "x-amz-checksum-crc32", (struct span){p->text, p->text_len});
+    return s3_call_send(c,
+                        &(struct s3_call_request){.method = SPAN("PUT"),
+                                                  .path = p->path,
+                                                  .headers = p->headers,
+                                                  .header_count = p->header_count,
+                                                  .payload = p->payload,
+                                                  .has_length = true,
+                                                  .length = p->body_bytes,
+                                                  .source = &plain_source},
+                        &s3_collect);
+}
+
+static enum err send_frames(struct replica_call *c)
+{
+    struct s3_put *p = &c->put;
+    struct span decoded = arena_printf(&c->arena, "%llu", (unsigned long long)p->body_bytes);
+
+    if (!decoded.at)
+        return ERR_NOMEM;
+    add_header(p, "x-amz-decoded-content-length", decoded);
+    add_header(p, "x-amz-trailer", SPAN("x-amz-checksum-crc32"));
+    return s3_call_send(
+        c,
+        &(struct s3_call_request){.method = SPAN("PUT"),
+                                  .path = p->path,
+                                  .headers = p->headers,
+                                  .header_count = p->header_count,
+                                  .payload = SPAN("STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
+                                  .has_length = true,
+                                  .length = s3_chunked_length(p->body_bytes),
+                                  .source = &frames_source,
+                                  .held_bytes = s3_chunked_trailer(p->body_bytes, 0, p->text)},
+        &s3_collect);
+}
+
+static enum err send_plain(struct replica_call *c)
+{
+    struct s3_put *p = &c->put;
+
+    return s3_call_send(c,
+                        &(struct s3_call_request){.method = SPAN("PUT"),
+                                                  .path = p->path,
+                                                  .headers = p->headers,
+                                                  .header_count = p->header_count,
+                                                  .payload = p->payload,
+                                                  .has_length = true,
+                                                  .length = p->body_bytes,
+                                                  .source = &plain_source,
+                                                  .held_bytes = 1},
+                        &s3_collect);
+}
+
+static void finish(struct replica_call *c)
+{
+    c->put.events.done(c->ctx, &c->answer);
+}
+
+/* Takes over what the owner gives; of it only the body stays the owner's. */
+static enum err copy_put(struct replica_call *c, const struct replica_put *put)
+{
+    struct s3_put *p = &c->put;
+    char *text;
+
+    p->body_bytes = put->body_bytes;
+    if (put->body)
+        p->body = *put->body;
+    p->path = s3_call_path(c, put->key);
+    p->headers = s3_call_headers(c, put->headers, put->header_count, PUT_HEADERS_OWN);
+    text = arena_alloc(&c->arena, STAMP_CHARS + 2 * sizeof(put->sha256));
+    if (!p->path.at || !p->headers || !text)
+        return ERR_NOMEM;
+    p->header_count = put->header_count;
+    if (put->stamped) {
+        stamp_print(&put->stamp, text);
+        add_header(p, S3_STAMP_HEADER, (struct span){text, STAMP_CHARS});
+        text += STAMP_CHARS;
+    }
+    p->payload = SPAN("UNSIGNED-PAYLOAD");
+    if (put->has_sha256) {
+        hex_encode(put->sha256, sizeof(put->sha256), text);
+        p->payload = (struct span){text, 2 * sizeof(put->sha256)};
+    }
+    if (put->if_match) {
+        struct span etag = arena_dup(&c->arena, span_of(put->if_match));
+
+        if (!etag.at)
+            return ERR_NOMEM;
+        add_header(p, "if-match", etag);
+    }
+    return ERR_OK;
+}
+
+enum err s3_put_start(struct replica *r, struct replica_call **out, const struct replica_put *put,
+                      const struct replica_put_events *events, void *ctx)
+{
+    struct replica_call *c = s3_call_open(r, ctx, finish);
+    enum err e;
+
+    *out = c;
+    if (!c)
+        return ERR_NOMEM;
+    c->put.events = *events;
+    e = copy_put(c, put);
+    if (put->body_bytes <= SMALL_BYTES)
+        c->put.form = PUT_WHOLE;
+    else if (c->replica->backend->barrier == S3_BARRIER_HASH && put->has_sha256)
+        c->put.form = PUT_PLAIN;
+    else
+        c->put.form = PUT_FRAMES;
+    if (e == ERR_OK && c->put.form == PUT_PLAIN)
+        e = send_plain(c);
+    else if (e == ERR_OK && c->put.form == PUT_FRAMES)
+        e = send_frames(c);
+    if (e) {
+        s3_call_free(c);
+        *out = NULL;
+    }
+    return e;
+}
+
+/* Once an answer is there, nothing more is sent. */
+static void resume(struct replica_call *c)
+{
+    if (!c->http || !c->put.waiting || c->answer.status)
+        return;
+    c->put.waiting = false;
+    http_call_resume(c->http);
+}
+
+void s3_put_more(struct replica_call *c)
+{
+    resume(c);
+}
+
+void s3_put_open(struct replica_call *c, uint32_t crc32)
+{
+    enum err e;
+
+    c->put.open = true;
+    c->put.crc32 = crc32;
+    c->asked_ms = clock_mono_ms(c->replica->backend->clock);
+    if (c->put.form != PUT_WHOLE) {
+        resume(c);
+        return;
+    }
+    e = send_whole(c);
+    if (e)
+        s3_call_fail_later(c, e);
+}
+
+enum err s3_delete_start(struct replica *r, struct replica_call **out, struct span key,
+                         const struct replica_put_events *events, void *ctx)
+{
+    struct replica_call *c = s3_call_open(r, ctx, finish);
+    enum err e = ERR_NOMEM;
+
+    *out = c;
+    if (!c)
+        return ERR_NOMEM;
+    c->put.events = *events;
+    c->stored_status = 404;
+    c->stored_code = "NoSuchKey";
+    c->put.path = s3_call_path(c, key);
+    if (c->put.path.at)
+        e = s3_call_send(c,
+                         &(struct s3_call_request){
+                             .method = SPAN("DELETE"), .path = c->put.path, .payload = SPAN(S3_EMPTY_SHA256)},
+                         &s3_collect);
+    if (e) {
+        s3_call_free(c);
+        *out = NULL;
+    }
+    return e;
+}
