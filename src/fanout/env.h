@@ -30,8 +30,8 @@ struct env {
     struct clock *clock;
     struct journal *journal;
     struct random *random;
-    struct hlc *hlc;              /* shared by all loops */
-    struct chunk_budget *budget;  /* shared by all loops */
+    struct hlc *hlc;             /* shared by all loops */
+    struct chunk_budget *budget; /* shared by all loops */
     struct terms terms;
     struct fanout_counters counters;
     uint32_t writes_open; /* not settled yet: a loop drains until it is 0 */

@@ -11,24 +11,25 @@
 struct fetch; /* belongs to one loop */
 
 struct fetch_spec {
-    struct journal_key key;             /* stays until fetch_free */
+    struct journal_key key;             /* copied */
     const struct replica_set *replicas; /* copied */
     bool head_only;
-    const struct http_header *headers;  /* Range and If-* as the client sent them; stay until fetch_free */
+    const struct http_header *headers; /* Range and If-* as the client sent them; stay until fetch_free */
     size_t header_count;
 };
 
 struct fetch_events {
-    /* Once: the answer's head: 200, 206, 304, 404, 412, 416. Spans are valid until fetch_free. */
-    void (*head)(void *ctx, const struct http_head *head, const struct replica_object *object, const struct replica *from);
+    /* Once: the answer's head: 200, 206, 304, 404, 412, 416. Valid during the call. */
+    void (*head)(void *ctx, const struct http_head *head, const struct replica_object *object,
+                 const struct replica *from);
     /* After `head` when a body follows, and after ERR_AGAIN from fetch_read. */
     void (*body)(void *ctx);
     /* Instead of `head`, once: ERR_UNAVAILABLE: no replica that may be read answers. */
     void (*failed)(void *ctx, enum err error);
 };
 
-enum err fetch_open(struct fetch **out, struct env *env, const struct fetch_spec *spec, const struct fetch_events *events,
-                    void *ctx) MUST_CHECK;
+enum err fetch_open(struct fetch **out, struct env *env, const struct fetch_spec *spec,
+                    const struct fetch_events *events, void *ctx) MUST_CHECK;
 /* ERR_OK; ERR_AGAIN: `body` will fire; ERR_EOF: complete; others: the body cannot be completed. */
 enum err fetch_read(struct fetch *f, void *at, size_t room, size_t *got) MUST_CHECK;
 /* At any time; nothing fires any more. */

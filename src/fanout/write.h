@@ -43,7 +43,8 @@ struct write_events {
     void (*verdict)(void *ctx, const struct write_verdict *v);
 };
 
-/* ERR_BUSY: the body budget is spent, nothing was begun. The intent is on its way when this returns. */
+/* ERR_BUSY: the body budget is spent; ERR_UNAVAILABLE: fewer than `need` replicas can be asked now; ERR_NOMEM:
+ * nothing was begun, nothing fires. ERR_OK: the intent is on its way. */
 enum err write_open(struct write **out, struct env *env, const struct write_spec *spec,
                     const struct write_events *events, void *ctx) MUST_CHECK;
 /* Room for body bytes. ERR_AGAIN: `drain` will fire. Not to be called when all body_bytes are there. */

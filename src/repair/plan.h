@@ -20,10 +20,10 @@ enum plan_result {
 
 struct plan {
     enum plan_result result;
-    uint32_t source;       /* slot */
-    bool winner_exists;    /* false: the winner is "no object": targets are deleted */
-    uint32_t agree;        /* K so far: the source and all others that show the winner */
-    uint32_t targets;      /* reachable and differing */
+    uint32_t source;          /* slot */
+    bool winner_exists;       /* false: the winner is "no object": targets are deleted */
+    uint32_t agree;           /* K so far: the source and all others that show the winner */
+    uint32_t targets;         /* reachable and differing */
     const struct row *newest; /* g: the row to merge into */
     const struct row *chosen; /* M, NULL when no row has a stored set */
 };
@@ -31,7 +31,8 @@ struct plan {
 /* Rows settled, so that a repair may go on (step 1)? */
 bool plan_may_begin(const struct key_view *v, uint64_t ambiguity_ms);
 /* `all`: the bucket's slots. `shown` by slot. */
-void plan_make(struct plan *out, const struct key_view *v, uint32_t all, const struct shown shown[static REPLICAS_MAX]);
+void plan_make(struct plan *out, const struct key_view *v, uint32_t all,
+               const struct shown shown[static REPLICAS_MAX]);
 /* The same content by identity: the same stamp; without stamps on both the same ETag and size. */
 bool shown_same(const struct replica_object *a, const struct replica_object *b);
 

@@ -10,10 +10,10 @@
 struct repair;
 
 struct repair_options {
-    uint32_t workers;       /* keys at a time */
-    uint64_t interval_ms;   /* between walks when nothing kicks */
-    uint32_t attempts;      /* failures before a key goes to the dead-letter list */
-    uint64_t backoff_ms;    /* after the first failure; doubles, with jitter, up to 10 minutes */
+    uint32_t workers;     /* keys at a time */
+    uint64_t interval_ms; /* between walks when nothing kicks */
+    uint32_t attempts;    /* failures before a key goes to the dead-letter list */
+    uint64_t backoff_ms;  /* after the first failure; doubles, with jitter, up to 10 minutes */
     /* The bucket's replicas on this loop; false: the bucket is unknown here. */
     bool (*replicas)(void *ctx, uint32_t bucket, struct replica_set *out);
     void *ctx;

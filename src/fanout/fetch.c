@@ -1,0 +1,335 @@
+/* One read.
+ *
+ *   ROWS --> ASK --(head)--> BODY --> OVER
+ *    |        ^ |               |
+ *    |        | `--(no answer)--'  the next candidate; in mid-body with Range and If-Match
+ *    `--(clean key: no journal read)
+ *
+ * ROWS waits for the journal, only when it cannot say at once that the key has no row with a stored set. ASK waits
+ * for a replica's head, first_byte_ms at most. BODY waits for the replica's bytes when the reader wants some, stall_ms
+ * at most, or for the reader. A candidate is asked once; when none is left the read fails.
+ *
+ * The fetch owns its replica call; the owner owns the fetch and may free it at any time. */
+#include "fanout/fetch.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum fetch_state { FETCH_ROWS, FETCH_ASK, FETCH_BODY, FETCH_OVER };
+
+enum { EXTRA_HEADERS = 2, HEADERS_MAX = 16 };
+
+struct fetch {
+    struct env *env;
+    const struct fetch_events *events; /* NULL: freed, but the journal still has to answer */
+    void *ctx;
+    struct fetch_spec spec;
+    struct replica_set set;
+    enum fetch_state state;
+    uint32_t candidates; /* that may be asked yet */
+    struct replica *replica;
+    struct replica_call *call;
+    bool head_given;
+    enum err failure; /* BODY: it cannot be completed */
+    struct replica_object object;
+    uint64_t first, last, delivered; /* of the body in the object, once the head is given */
+    uint64_t asked_ms;
+    struct timer timer; /* ASK, BODY: the replica's time; ROWS: the first step */
+    struct journal_read read;
+    struct http_header headers[HEADERS_MAX + EXTRA_HEADERS];
+    char range[64];
+    char key[]; /* spec.key's bytes: a journal request may outlive the owner's */
+};
+
+static void ask_next(struct fetch *f);
+
+static void fetch_over(struct fetch *f, enum err why)
+{
+    const struct fetch_events *events = f->events;
+
+    f->state = FETCH_OVER;
+    f->failure = why;
+    clock_stop(f->env->clock, &f->timer);
+    if (f->head_given)
+        events->body(f->ctx); /* fetch_read tells */
+    else
+        events->failed(f->ctx, why);
+}
+
+/* Of two candidates drawn at random the one expected to answer sooner; those behind an open breaker come last. */
+static struct replica *choose(struct fetch *f, uint32_t *slot)
+{
+    uint32_t pool = 0, drawn[2];
+
+    for (uint32_t i = 0; i < REPLICAS_MAX; i++)
+        if (f->candidates & 1u << i && replica_usable(f->set.by_slot[i]))
+            pool |= 1u << i;
+    if (!pool)
+        pool = f->candidates;
+    if (!pool)
+        return NULL;
+    for (int d = 0; d < 2; d++) {
+        uint64_t skip = random_below(f->env->random, (uint64_t)__builtin_popcount(pool));
+        uint32_t rest = pool;
+
+        while (skip--)
+            rest &= rest - 1;
+        drawn[d] = (uint32_t)__builtin_ctz(rest);
+    }
+    *slot = drawn[0];
+    if (drawn[1] != drawn[0] && f->set.by_slot[drawn[0]]->health && f->set.by_slot[drawn[1]]->health &&
+        health_cost(f->set.by_slot[drawn[1]]->health) < health_cost(f->set.by_slot[drawn[0]]->health))
+        *slot = drawn[1];
+    return f->set.by_slot[*slot];
+}
+
+static void on_late(struct timer *t)
+{
+    struct fetch *f = LIST_ENTRY(t, struct fetch, timer);
+
+    if (f->state == FETCH_ROWS) { /* the first step of a clean key */
+        ask_next(f);
+        return;
+    }
+    log_warn("read_stalled", LOG_STR("backend", f->replica->name), LOG_SPAN("key", f->spec.key.key),
+             LOG_U64("delivered_bytes", f->delivered));
+    replica_call_abandon(f->replica, f->call);
+    f->call = NULL;
+    if (f->replica->health)
+        health_stalled(f->replica->health);
+    ask_next(f);
+}
+
+/* "bytes first-last/total" (RFC 9110 section 14.4). */
+static bool parse_content_range(const struct http_head *head, uint64_t *first, uint64_t *last)
+{
+    const struct span *field = http_header(head, "content-range");
+    struct span s, number;
+
+    if (!field || !span_starts(*field, SPAN("bytes ")))
+        return false;
+    s = span_skip(*field, 6);
+    number = span_cut(&s, '-');
+    if (!span_to_u64(number, first))
+        return false;
+    number = span_cut(&s, '/');
+    return span_to_u64(number, last) && *last >= *first;
+}
+
+static bool answers_client(unsigned status)
+{
+    return status == 200 || status == 206 || status == 304 || status == 404 || status == 412 || status == 416;
+}
+
+/* The rest must be the rest of the same content. */
+static bool continues(const struct fetch *f, const struct http_head *head,
+                      const struct replica_object *object)
+{
+    uint64_t first, last;
+
+    return head->status == 206 && parse_content_range(head, &first, &last) &&
+           first == f->first + f->delivered && last == f->last && strcmp(object->etag, f->object.etag) == 0 &&
+           object->stamped == f->object.stamped &&
+           (!object->stamped || stamp_eq(&object->stamp, &f->object.stamp));
+}
+
+static void give_up_candidate(struct fetch *f)
+{
+    replica_call_abandon(f->replica, f->call);
+    f->call = NULL;
+    clock_stop(f->env->clock, &f->timer);
+    ask_next(f);
+}
+
+static void on_head(void *ctx, const struct http_head *head, const struct replica_object *object)
+{
+    struct fetch *f = ctx;
+
+    clock_stop(f->env->clock, &f->timer);
+    if (f->head_given) {
+        if (!continues(f, head, object)) {
+            give_up_candidate(f);
+            return;
+        }
+        f->env->counters.read_resumes++;
+        f->state = FETCH_BODY;
+        return;
+    }
+    if (!answers_client(head->status)) {
+        log_info("read_failover", LOG_STR("backend", f->replica->name), LOG_SPAN("key", f->spec.key.key),
+                 LOG_U64("status", head->status));
+        give_up_candidate(f);
+        return;
+    }
+    f->object = *object;
+    f->first = 0;
+    f->last = head->has_length && head->length ? head->length - 1 : 0;
+    if (head->status == 206 && !parse_content_range(head, &f->first, &f->last)) {
+        give_up_candidate(f);
+        return;
+    }
+    f->state = FETCH_BODY;
+    f->head_given = true;
+    f->events->head(f->ctx, head, object, f->replica);
+}
+
+static void on_body(void *ctx)
+{
+    struct fetch *f = ctx;
+
+    clock_stop(f->env->clock, &f->timer);
+    if (f->state == FETCH_BODY)
+        f->events->body(f->ctx);
+}
+
+static void on_done(void *ctx, enum err e)
+{
+    struct fetch *f = ctx;
+
+    f->call = NULL;
+    clock_stop(f->env->clock, &f->timer);
+    if (f->state == FETCH_OVER)
+        return;
+    if (e == ERR_OK) {
+        f->state = FETCH_OVER;
+        f->failure = ERR_EOF;
+        return;
+    }
+    log_info("read_failover", LOG_STR("backend", f->replica->name), LOG_SPAN("key", f->spec.key.key),
+             LOG_STR("cause", err_text(e)), LOG_U64("delivered_bytes", f->delivered));
+    ask_next(f);
+}
+
+static const struct replica_get_events get_events = {.head = on_head, .body = on_body, .done = on_done};
+
+/* What the client sent; to resume, its Range and conditions give way to ours. */
+static size_t ask_headers(struct fetch *f)
+{
+    size_t n = 0;
+
+    if (!f->head_given) {
+        for (; n < f->spec.header_count && n < HEADERS_MAX; n++)
+            f->headers[n] = f->spec.headers[n];
+        return n;
+    }
+    snprintf(f->range, sizeof(f->range), "bytes=%llu-%llu", (unsigned long long)(f->first + f->delivered),
+             (unsigned long long)f->last);
+    f->headers[n++] = (struct http_header){SPAN("range"), span_of(f->range)};
+    f->headers[n++] = (struct http_header){SPAN("if-match"), span_of(f->object.etag)};
+    return n;
+}
+
+static void ask_next(struct fetch *f)
+{
+    struct replica_get get = {.key = f->spec.key.key, .head_only = f->spec.head_only, .headers = f->headers};
+    bool first = f->state == FETCH_ROWS;
+    uint32_t slot;
+
+    assert(!f->call);
+    f->state = FETCH_ASK;
+    get.header_count = ask_headers(f);
+    while ((f->replica = choose(f, &slot)) != NULL) {
+        f->candidates &= ~(1u << slot);
+        if (!first)
+            f->env->counters.read_failovers++;
+        first = false;
+        if (replica_get_start(f->replica, &f->call, &get, &get_events, f) == ERR_OK) {
+            clock_start(f->env->clock, &f->timer, f->env->terms.first_byte_ms);
+            return;
+        }
+        f->call = NULL;
+    }
+    fetch_over(f, ERR_UNAVAILABLE);
+}
+
+/* Strict: a replica of the newest row's stored set, whatever it shows (PROTOCOL, strict read). */
+static void on_rows(struct journal_request *r, enum err e)
+{
+    struct fetch *f = LIST_ENTRY(r, struct fetch, read.request);
+    const struct row *newest = e == ERR_OK ? key_view_newest_stored(&f->read.view) : NULL;
+
+    if (newest)
+        f->candidates &= newest->stored;
+    key_view_fini(&f->read.view);
+    if (!f->events) {
+        free(f);
+        return;
+    }
+    f->read.request.done = NULL;
+    if (e != ERR_OK)
+        fetch_over(f, ERR_UNAVAILABLE);
+    else
+        ask_next(f);
+}
+
+enum err fetch_open(struct fetch **out, struct env *env, const struct fetch_spec *spec,
+                    const struct fetch_events *events, void *ctx)
+{
+    struct fetch *f = calloc(1, sizeof(*f) + spec->key.key.len);
+
+    *out = f;
+    if (!f)
+        return ERR_NOMEM;
+    f->env = env;
+    f->events = events;
+    f->ctx = ctx;
+    f->spec = *spec;
+    memcpy(f->key, spec->key.key.at, spec->key.key.len);
+    f->spec.key.key.at = f->key;
+    f->set = *spec->replicas;
+    for (uint32_t i = 0; i < REPLICAS_MAX; i++)
+        if (f->set.mask & 1u << i && f->set.by_slot[i])
+            f->candidates |= 1u << i;
+    timer_init(&f->timer, on_late);
+    key_view_init(&f->read.view);
+    env->counters.reads++;
+    if (env->journal->ops->maybe(env->journal, spec->key, JOURNAL_ANY_STORED_ROW, NULL)) {
+        f->read.key = f->spec.key;
+        f->read.request.done = on_rows;
+        env->journal->ops->read(env->journal, &f->read);
+    } else {
+        clock_start(env->clock, &f->timer, 0);
+    }
+    return ERR_OK;
+}
+
+enum err fetch_read(struct fetch *f, void *at, size_t room, size_t *got)
+{
+    enum err e;
+
+    if (f->state == FETCH_OVER)
+        return f->failure;
+    if (f->state != FETCH_BODY || !f->call)
+        return ERR_AGAIN;
+    e = replica_get_read(f->replica, f->call, at, room, got);
+    if (e == ERR_OK) {
+        f->delivered += *got;
+        return ERR_OK;
+    }
+    if (e == ERR_AGAIN) {
+        clock_start(f->env->clock, &f->timer, f->env->terms.stall_ms);
+        return ERR_AGAIN;
+    }
+    if (e == ERR_EOF) {
+        f->state = FETCH_OVER;
+        f->failure = ERR_EOF;
+        return ERR_EOF;
+    }
+    return ERR_AGAIN; /* it broke: on_done goes on with another replica */
+}
+
+void fetch_free(struct fetch *f)
+{
+    if (!f)
+        return;
+    clock_stop(f->env->clock, &f->timer);
+    if (f->call)
+        replica_call_abandon(f->replica, f->call);
+    f->events = NULL;
+    if (f->read.request.done) /* the journal has it: on_rows frees */
+        return;
+    free(f);
+}

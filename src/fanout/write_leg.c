@@ -1,0 +1,302 @@
+/* One leg: the write on one replica, up to its barrier, past it, and its answer.
+ *
+ *   BEFORE --(barrier opens, not held)--> PAST --(answer)--> STORED | MISSED | UNRESOLVED
+ *      `--(dropped, detached, refused)--> MISSED       `--(given up)--> UNRESOLVED
+ *
+ * A body over one chunk streams in BEFORE; a smaller one and a delete are sent when the barrier opens. */
+#include "fanout/write_private.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+
+static uint32_t bit(const struct leg *l)
+{
+    return 1u << l->slot;
+}
+
+static bool live(const struct leg *l)
+{
+    return l->state == LEG_BEFORE || l->state == LEG_PAST;
+}
+
+void legs_init(struct write *w, const struct replica_set *set)
+{
+    for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++) {
+        struct leg *l = &w->legs[w->leg_count];
+        struct replica *r = set->by_slot[slot];
+
+        if (!(set->mask & 1u << slot))
+            continue;
+        *l = (struct leg){.write = w, .replica = r, .slot = slot, .moved_ms = clock_mono_ms(w->env->clock)};
+        if (!r || !replica_usable(r)) {
+            l->state = LEG_MISSED;
+            l->answer.error = ERR_UNAVAILABLE;
+        }
+        w->all |= 1u << slot;
+        w->leg_count++;
+    }
+}
+
+static void leg_over(struct leg *l, enum leg_state state)
+{
+    l->state = state;
+    l->call = NULL;
+}
+
+/* Bytes that no live leg needs any more go out of the ring. */
+static void drop_consumed(struct write *w)
+{
+    uint64_t least = w->ring.end;
+
+    for (uint32_t i = 0; i < w->leg_count; i++)
+        if (live(&w->legs[i]) && w->legs[i].offset < least)
+            least = w->legs[i].offset;
+    ring_drop(&w->ring, least);
+}
+
+static void on_progress(void *ctx, uint64_t offset)
+{
+    struct leg *l = ctx;
+    struct write *w = l->write;
+
+    if (offset <= l->offset)
+        return;
+    l->offset = offset;
+    l->moved_ms = clock_mono_ms(w->env->clock);
+    if (!w->streams)
+        return;
+    drop_consumed(w);
+    if (w->wants_room)
+        write_advance(w);
+}
+
+static void on_done(void *ctx, const struct replica_answer *answer)
+{
+    static const enum leg_state states[] = {
+        [REPLICA_STORED] = LEG_STORED, [REPLICA_MISSED] = LEG_MISSED, [REPLICA_UNRESOLVED] = LEG_UNRESOLVED};
+    struct leg *l = ctx;
+    struct write *w = l->write;
+
+    assert(live(l) && !(answer->result != REPLICA_MISSED && l->state == LEG_BEFORE));
+    l->answer = *answer;
+    leg_over(l, states[answer->result]);
+    if (answer->result != REPLICA_STORED)
+        log_info("replica_missed", LOG_STR("backend", l->replica->name), LOG_SPAN("key", w->key.key),
+                 LOG_STR("result", answer->result == REPLICA_MISSED ? "missed" : "unresolved"),
+                 LOG_U64("status", answer->status), LOG_STR("code", answer->code),
+                 LOG_STR("cause", err_text(answer->error)));
+    if (w->streams)
+        drop_consumed(w);
+    write_advance(w);
+}
+
+static const struct replica_put_events leg_events = {.progress = on_progress, .done = on_done};
+
+static enum err peek_body(void *ctx, uint64_t offset, struct iovec *iov, int *count)
+{
+    struct leg *l = ctx;
+
+    return ring_peek(&l->write->ring, offset, iov, count);
+}
+
+static const struct replica_body leg_body = {.peek = peek_body};
+
+static void leg_start_put(struct leg *l)
+{
+    struct replica_put put = l->write->put;
+    enum err e;
+
+    put.body = &leg_body;
+    l->moved_ms = clock_mono_ms(l->write->env->clock);
+    e = replica_put_start(l->replica, &l->call, &put, &leg_events, l);
+    if (e != ERR_OK) {
+        l->answer.error = e;
+        leg_over(l, LEG_MISSED);
+    }
+}
+
+void legs_feed(struct write *w)
+{
+    for (uint32_t i = 0; i < w->leg_count; i++) {
+        struct leg *l = &w->legs[i];
+
+        if (l->state != LEG_BEFORE)
+            continue;
+        if (l->call)
+            replica_put_more(l->replica, l->call);
+        else
+            leg_start_put(l);
+    }
+}
+
+static void leg_open(struct leg *l)
+{
+    struct write *w = l->write;
+    enum err e;
+
+    if (w->kind == ROW_DELETE) {
+        e = replica_delete_start(l->replica, &l->call, w->key.key, &leg_events, l);
+        if (e != ERR_OK) {
+            l->answer.error = e;
+            leg_over(l, LEG_MISSED);
+            return;
+        }
+    } else if (!l->call) {
+        leg_start_put(l);
+        if (l->state != LEG_BEFORE)
+            return;
+    }
+    l->moved_ms = clock_mono_ms(w->env->clock);
+    l->state = LEG_PAST;
+    if (w->kind == ROW_PUT)
+        replica_put_open(l->replica, l->call, w->crc32);
+}
+
+void legs_open_barrier(struct write *w)
+{
+    for (uint32_t i = 0; i < w->leg_count; i++)
+        if (w->legs[i].state == LEG_BEFORE && !(w->held & bit(&w->legs[i])))
+            leg_open(&w->legs[i]);
+}
+
+static void give_up(struct leg *l, enum err cause)
+{
+    bool unresolved = false;
+
+    l->answer.error = cause;
+    if (l->call)
+        unresolved = replica_call_abandon(l->replica, l->call) == REPLICA_UNRESOLVED;
+    assert(!unresolved || l->state == LEG_PAST);
+    leg_over(l, unresolved ? LEG_UNRESOLVED : LEG_MISSED);
+}
+
+void legs_drop(struct write *w)
+{
+    for (uint32_t i = 0; i < w->leg_count; i++)
+        if (live(&w->legs[i]))
+            give_up(&w->legs[i], w->cause != ERR_OK ? w->cause : ERR_CANCELLED);
+}
+
+/* A leg is expected to move when bytes are there for it, when its answer is due, or when only a hold keeps it. */
+static bool leg_idles(const struct leg *l)
+{
+    const struct write *w = l->write;
+
+    return l->state == LEG_BEFORE && !w->barrier_due && (!w->streams || l->offset == w->ring.end);
+}
+
+/* It alone keeps the ring full: some other live leg has taken all there is. */
+static bool leg_holds_ring(const struct leg *l)
+{
+    const struct write *w = l->write;
+
+    if (!w->streams || !ring_full(&w->ring) || l->offset == w->ring.end)
+        return false;
+    for (uint32_t i = 0; i < w->leg_count; i++)
+        if (live(&w->legs[i]) && w->legs[i].offset == w->ring.end)
+            return true;
+    return false;
+}
+
+static bool leg_stalls(struct leg *l, uint64_t now)
+{
+    const struct terms *t = &l->write->env->terms;
+    bool spared;
+    struct tally tally = write_tally(l->write);
+
+    if (leg_idles(l)) {
+        l->moved_ms = now;
+        l->behind_ms = 0;
+        return false;
+    }
+    if (!leg_holds_ring(l))
+        l->behind_ms = 0;
+    else if (!l->behind_ms)
+        l->behind_ms = now;
+    spared = l->write->state != WRITE_RUN || quorum_spares(&l->write->ack, &tally, bit(l));
+    if (spared && l->behind_ms && now - l->behind_ms >= t->detach_ms)
+        return true;
+    return now - l->moved_ms >= (spared ? t->stall_ms : t->write_ms);
+}
+
+void legs_watch(struct write *w)
+{
+    uint64_t now = clock_mono_ms(w->env->clock);
+
+    for (uint32_t i = 0; i < w->leg_count; i++) {
+        struct leg *l = &w->legs[i];
+        bool held = w->held & bit(l);
+
+        if (!live(l) || !leg_stalls(l, now))
+            continue;
+        log_warn("replica_detached", LOG_STR("backend", l->replica->name), LOG_SPAN("key", w->key.key),
+                 LOG_STR("why", held           ? "held"
+                                : l->behind_ms ? "slower than the others"
+                                               : "no progress"),
+                 LOG_U64("sent_bytes", l->offset), LOG_U64("still_ms", now - l->moved_ms));
+        give_up(l, ERR_TIMEOUT);
+        w->env->counters.detached++;
+        if (!held && l->replica->health)
+            health_stalled(l->replica->health);
+    }
+    if (w->streams)
+        drop_consumed(w);
+}
+
+/* "32 hexadecimal digits": only then do two servers mean the same by an ETag. */
+static bool is_md5(const char *etag)
+{
+    size_t n = strlen(etag);
+
+    return n == 34 && etag[0] == '"' && etag[33] == '"' && strspn(etag + 1, "0123456789abcdefABCDEF") == 32;
+}
+
+static bool same_etag(const char *a, const char *b)
+{
+    return span_ieq(span_of(a), span_of(b));
+}
+
+/* The ETag that most stored copies show; among equals the lowest slot's. */
+static const char *majority_etag(const struct write *w)
+{
+    const char *best = "";
+    uint32_t best_votes = 0;
+
+    for (uint32_t i = 0; i < w->leg_count; i++) {
+        const char *etag = w->legs[i].answer.etag;
+        uint32_t votes = 0;
+
+        if (w->legs[i].state != LEG_STORED)
+            continue;
+        for (uint32_t j = 0; j < w->leg_count; j++)
+            votes += w->legs[j].state == LEG_STORED && same_etag(w->legs[j].answer.etag, etag);
+        if (votes > best_votes) {
+            best = etag;
+            best_votes = votes;
+        }
+    }
+    return best;
+}
+
+/* All replicas were sent the same bytes: a copy that shows another MD5 is damaged. It does
+ * not count as stored, and not as missed either: something is there that must be repaired. */
+void legs_compare_etags(struct write *w)
+{
+    if (w->kind == ROW_DELETE)
+        return;
+    if (!w->etag[0])
+        memcpy(w->etag, majority_etag(w), sizeof(w->etag));
+    for (uint32_t i = 0; i < w->leg_count; i++) {
+        struct leg *l = &w->legs[i];
+
+        if (l->state != LEG_STORED || !is_md5(l->answer.etag) || !is_md5(w->etag) ||
+            same_etag(l->answer.etag, w->etag))
+            continue;
+        log_error("etag_differs", LOG_STR("backend", l->replica->name), LOG_SPAN("key", w->key.key),
+                  LOG_STR("shows", l->answer.etag), LOG_STR("others", w->etag));
+        l->answer.error = ERR_MISMATCH;
+        l->state = LEG_UNRESOLVED;
+        w->env->counters.etag_differs++;
+    }
+}

@@ -1,0 +1,101 @@
+/* fanout/write_private.h - the inside of a write; shared by write.c, write_leg.c and write_record.c only. */
+#ifndef FANOUT_WRITE_PRIVATE_H
+#define FANOUT_WRITE_PRIVATE_H
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "fanout/ring.h"
+#include "fanout/write.h"
+
+enum leg_state {
+    LEG_BEFORE, /* not past the barrier; may be streaming up to it */
+    LEG_PAST,   /* the barrier is open for it: no answer yet */
+    LEG_STORED,
+    LEG_MISSED,
+    LEG_UNRESOLVED
+};
+
+/* The write on one replica. */
+struct leg {
+    struct write *write;
+    struct replica *replica;
+    struct replica_call *call; /* NULL: nothing under way */
+    uint32_t slot;
+    enum leg_state state;
+    uint64_t offset;    /* body bytes the replica needs no more */
+    uint64_t moved_ms;  /* when it last made progress, or was last not expected to */
+    uint64_t behind_ms; /* since when it alone keeps the ring full; 0: it does not */
+    struct replica_answer answer;
+};
+
+enum write_state {
+    WRITE_RUN,    /* body, barrier, answers: no verdict yet */
+    WRITE_RECORD, /* decided; D2 is on its way to the journal */
+    WRITE_LINGER, /* the client has its verdict; some replica is still pending */
+    WRITE_CHECK,  /* stored on all; R2 is being read */
+    WRITE_CLOSE,  /* the final row is on its way, as often as it takes */
+    WRITE_OVER    /* nothing left to do but requests that must come back */
+};
+
+struct write {
+    struct env *env;
+    const struct write_events *events; /* NULL: the owner has left */
+    void *ctx;
+    enum write_state state;
+    struct arena arena;
+    struct journal_key key;
+    struct replica_put put; /* what every leg is given */
+    enum row_kind kind;
+    struct ack_policy ack;
+    struct stamp stamp;
+    bool streams; /* the body is larger than one chunk: it leaves as it comes */
+    bool begun;   /* D1 is durable and R1 read */
+    bool begin_busy, write_busy, read_busy;
+    bool verified;
+    bool barrier_due; /* begun and verified: legs wait for nothing but their holds */
+    bool decided_met, recorded, wants_room;
+    bool has_md5;
+    unsigned inside; /* depth of calls by the owner: nothing may be called back */
+    bool nudged;     /* something came due meanwhile */
+    enum err cause;
+    char etag[ETAG_CHARS_MAX]; /* the reference all stored copies must show; "" until chosen */
+
+    struct ring ring;
+    uint32_t crc32;
+
+    uint32_t all, held;
+    uint32_t leg_count;
+    struct leg legs[REPLICAS_MAX];
+    struct tally recorded_tally;
+
+    struct journal_begin begin; /* its view is R1 */
+    struct journal_read read;   /* hold checks, then R2 */
+    struct journal_write write; /* D2, then the final row */
+    struct stamp *superseded;   /* own stamp first, then F */
+    size_t superseded_count;    /* of F alone */
+
+    struct timer turn;  /* a step that may not happen inside the owner's call */
+    struct timer watch; /* stalls */
+    struct timer again; /* hold checks; later the retry of the final row */
+    uint64_t again_ms;
+};
+
+/* write.c */
+void write_advance(struct write *w); /* take every step that is due; may free w */
+struct tally write_tally(const struct write *w);
+
+/* write_leg.c */
+void legs_init(struct write *w, const struct replica_set *set);
+void legs_feed(struct write *w);         /* the ring has grown */
+void legs_open_barrier(struct write *w); /* for every leg that is not held */
+void legs_drop(struct write *w);         /* give up all that are pending */
+void legs_watch(struct write *w);        /* give up those that stall */
+void legs_compare_etags(struct write *w);
+
+/* write_record.c */
+void record_begin(struct write *w);
+void record_outcome(struct write *w); /* D2 */
+void record_settled(struct write *w); /* all legs are over: R2, removal or the final row */
+void record_forget(struct write *w);
+
+#endif
