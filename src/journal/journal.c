@@ -95,3 +95,10 @@ uint32_t row_holds(const struct row *r, uint64_t ambiguity_ms, uint64_t *for_ms)
     *for_ms = ambiguity_ms - r->age_ms;
     return r->unresolved;
 }
+
+void journal_scan_fini(struct journal_scan *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        free((void *)s->work[i].key.key.at);
+    s->count = 0;
+}

@@ -32,8 +32,8 @@ struct row {
     uint32_t stored;     /* replicas that have it for certain; 0 while open */
     uint32_t unresolved; /* replicas that may yet take it; those still pending count (outcome) */
     uint8_t kind, phase;
-    bool orphan;         /* open or outcome, and its owner is gone: results unknown */
-    uint64_t age_ms;     /* monotonic: since its last change, or since this process first saw it; orphans:
+    bool orphan;     /* open or outcome, and its owner is gone: results unknown */
+    uint64_t age_ms; /* monotonic: since its last change, or since this process first saw it; orphans:
                           * since their owner can last have acted */
 };
 
@@ -62,10 +62,10 @@ struct journal;
 
 /* Common head of all requests. */
 struct journal_request {
-    struct list node;           /* the store's, while under way */
-    struct journal *journal;    /* set by the call */
-    int kind;                   /* the store's */
-    enum err result;            /* the store's */
+    struct list node;        /* the store's, while under way */
+    struct journal *journal; /* set by the call */
+    int kind;                /* the store's */
+    enum err result;         /* the store's */
     void (*done)(struct journal_request *r, enum err result);
 };
 
@@ -98,12 +98,12 @@ struct journal_read {
 struct journal_write {
     struct journal_request request;
     struct journal_key key;
-    bool change;          /* `row` counts: stamp, phase, stored, unresolved */
-    bool add_stored;      /* stored is added to the row's set instead of replacing it (merge) */
+    bool change;     /* `row` counts: stamp, phase, stored, unresolved */
+    bool add_stored; /* stored is added to the row's set instead of replacing it (merge) */
     struct row row;
     const struct stamp *remove;
     size_t remove_count;
-    uint64_t release;     /* claim id, 0: none */
+    uint64_t release; /* claim id, 0: none */
 };
 
 /* ERR_EXISTS: another claim holds the key. The lease counts from before the call. */
@@ -152,7 +152,7 @@ struct bucket {
     uint32_t id; /* from 1, never given twice */
     char name[64];
     uint64_t created_unix_ms;
-    bool configured;  /* named in the configuration; else created by a client */
+    bool configured; /* named in the configuration; else created by a client */
     uint32_t replica_count;
     struct bucket_replica replicas[REPLICAS_MAX]; /* by slot */
 };
@@ -169,8 +169,8 @@ struct replica_lag {
 };
 struct journal_stats {
     uint64_t rows_open, hints, dead;
-    uint64_t commits;     /* groups made durable */
-    uint64_t operations;  /* in them */
+    uint64_t commits;    /* groups made durable */
+    uint64_t operations; /* in them */
 };
 
 enum journal_question {
@@ -189,7 +189,8 @@ struct journal_ops {
     void (*attempt)(struct journal *j, const struct journal_attempt *a);
     void (*bucket_write)(struct journal *j, struct journal_bucket_write *r);
     /* At once, from memory; false only when it is certain. Lets a healthy key cost no look-up. */
-    bool (*maybe)(struct journal *j, struct journal_key key, enum journal_question q, const struct stamp *own);
+    bool (*maybe)(struct journal *j, struct journal_key key, enum journal_question q,
+                  const struct stamp *own);
     /* False: this gateway may no longer act (lost lease, failed store): no barrier, no 200. */
     bool (*lease_valid)(struct journal *j);
     /* At once, from memory. False when there is no such bucket. */
