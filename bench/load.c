@@ -165,7 +165,8 @@ static bool parse_answer(struct conn *c, size_t head_len)
 {
     enum { LENGTH, CONNECTION, REPLICAS, FIELDS };
     static const char *const names[FIELDS] = {"content-length", "connection", "x-s3mirror-replicas"};
-    struct span value[FIELDS] = {{0}}, head = {c->answer, head_len};
+    struct span value[FIELDS] = {{0}}, head = {c->answer, head_len},
+                line = span_head(head, span_find(head, '\r'));
     struct span status = span_head(span_skip(head, sizeof("HTTP/1.1 ") - 1), 3);
     uint64_t code = 0, here = c->answer_len - head_len;
 
@@ -182,8 +183,8 @@ static bool parse_answer(struct conn *c, size_t head_len)
     if (value[REPLICAS].len && memmem(value[REPLICAS].at, value[REPLICAS].len, "hinted", 6))
         tally_hinted(&load.tally, mono_us());
     if (c->status / 100 != 2 || (ops[load.op].receives && c->answer_left != load.size)) {
-        tally_error(&load.tally, "answer of %llu bytes: %.*s", (unsigned long long)c->answer_left,
-                    (int)c->answer_len, c->answer);
+        tally_error(&load.tally, "%.*s, %llu bytes: %.*s", SPAN_ARG(line), (unsigned long long)c->answer_left,
+                    (int)here, c->answer + head_len);
         conn_close(c);
         return false;
     }

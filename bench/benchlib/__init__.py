@@ -1,0 +1,1 @@
+"""The parts of bench/run: world (what runs), meter (what is read of it), groups (the rows), report (the table)."""
