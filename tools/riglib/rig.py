@@ -90,11 +90,11 @@ class Rig:
     def up(self, backend_kinds, gateways, buckets, binary, sets):
         if self.state and any(process.alive(m["process"]) for m in self.members()):
             raise Failed(f"a rig is already running in {self.directory} (tools/rig down ends it)")
-        settings = [config.parse_set(text) for text in sets]
         self.clear()
         self.state = {"access_key": "rig" + secrets.token_hex(4), "secret_key": secrets.token_hex(20),
                       "backends": [], "gateways": [], "buckets": {}}
         try:
+            settings = [config.parse_set(text) for text in sets]
             self.add_backends(backend_kinds)
             names = [b["name"] for b in self.state["backends"]]
             # The last replica's bucket has another name, as it may in real life.
@@ -111,6 +111,7 @@ class Rig:
             for gateway in self.state["gateways"]:
                 self.launch(gateway)
                 self.wait_ready(gateway)
+            self.save()
         except BaseException:
             self.down()
             raise
