@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { HASH_SLOTS = 512 };
@@ -125,25 +126,25 @@ static bool same_record(const struct bucket *a, const struct bucket *b)
     return true;
 }
 
-static struct replica *member(struct catalog *c, const struct bucket_replica *r)
+struct replica *catalog_replica(struct catalog *c, const char *backend, const char *remote)
 {
     struct member *m;
 
     for (struct list *n = c->members.next; n != &c->members; n = n->next) {
         m = LIST_ENTRY(n, struct member, node);
-        if (strcmp(m->backend, r->backend) == 0 && strcmp(m->remote, r->remote) == 0)
+        if (strcmp(m->backend, backend) == 0 && strcmp(m->remote, remote) == 0)
             return m->replica;
     }
     m = calloc(1, sizeof(*m));
     if (!m)
         return NULL;
-    m->replica = c->options.open(c->options.ctx, r->backend, r->remote);
+    m->replica = c->options.open(c->options.ctx, backend, remote);
     if (!m->replica) {
         free(m);
         return NULL;
     }
-    memcpy(m->backend, r->backend, sizeof(m->backend));
-    memcpy(m->remote, r->remote, sizeof(m->remote));
+    snprintf(m->backend, sizeof(m->backend), "%s", backend);
+    snprintf(m->remote, sizeof(m->remote), "%s", remote);
     list_append(&c->members, &m->node);
     return m->replica;
 }
@@ -158,7 +159,7 @@ static bool build(struct catalog *c, struct catalog_bucket *out, const struct bu
 
         if (r->retired)
             continue;
-        out->set.by_slot[i] = member(c, r);
+        out->set.by_slot[i] = catalog_replica(c, r->backend, r->remote);
         if (!out->set.by_slot[i]) {
             log_error("bucket_unusable", LOG_STR("bucket", record->name), LOG_STR("backend", r->backend),
                       LOG_STR("cause", "its backend is not configured"));

@@ -28,8 +28,11 @@ struct catalog_options {
 
 enum err catalog_open(struct catalog **out, const struct catalog_options *options) MUST_CHECK;
 void catalog_free(struct catalog *c);
-/* NULL: no such bucket. Valid until the bucket is deleted; replica objects live as long as the catalog. */
+/* NULL: no such bucket. Valid until the next look-up: copy what is needed longer. Replica objects live as long as the
+ * catalog. */
 const struct catalog_bucket *catalog_by_name(struct catalog *c, struct span name);
 const struct catalog_bucket *catalog_by_id(struct catalog *c, uint32_t id);
+/* The replica object for a bucket that is not in the catalogue yet. NULL: no such backend, or no memory. */
+struct replica *catalog_replica(struct catalog *c, const char *backend, const char *remote);
 
 #endif

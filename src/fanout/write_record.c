@@ -139,10 +139,16 @@ static void send_row(struct write *w, void (*done)(struct journal_request *, enu
     journal_of(w)->ops->write(journal_of(w), &w->write);
 }
 
+/* Repair is told when there may be something to do: not while whoever missed the write is known to be away. */
 static void hinted(struct write *w)
 {
+    bool reachable = false;
+
+    for (uint32_t i = 0; i < w->leg_count; i++)
+        reachable |= w->legs[i].state != LEG_STORED && replica_usable(w->legs[i].replica);
+    reachable |= write_tally(w).stored == w->all;
     w->env->counters.hinted++;
-    if (w->env->on_hint)
+    if (reachable && w->env->on_hint)
         w->env->on_hint(w->env, w->key.bucket, w->key.key);
 }
 

@@ -19,7 +19,7 @@ struct gateway_options {
     struct span region;
     const struct gateway_key *keys; /* borrowed; the clients' access keys */
     size_t key_count;
-    uint64_t max_object_bytes;      /* of a single PUT: 5 GiB by S3 */
+    uint64_t max_object_bytes; /* of a single PUT: 5 GiB by S3 */
     /* A client creates a bucket: its replicas by the configuration's `defaults`. False: clients may not create buckets. */
     bool (*default_replicas)(void *ctx, struct span name, struct bucket *out);
     void *ctx;

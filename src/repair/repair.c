@@ -16,7 +16,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { BACKOFF_MOST_MS = 10 * 60 * 1000, LATER_LEAST_MS = 20 };
+enum { BACKOFF_MOST_MS = 10 * 60 * 1000, LATER_LEAST_MS = 20, REST_FACTOR = 10 };
 
 struct repair {
     struct env *env;
@@ -39,7 +39,12 @@ static void walk(struct repair *r);
 
 static void rest(struct repair *r)
 {
+    uint64_t took = clock_mono_ms(r->env->clock) - r->began_ms;
     uint64_t wait = r->wait_ms < r->options.interval_ms ? r->wait_ms : r->options.interval_ms;
+
+    /* a long list that nothing can be done about does not keep the machine busy */
+    if (!r->did_something && wait < REST_FACTOR * took)
+        wait = REST_FACTOR * took;
 
     r->walking = false;
     r->recovered = false;
@@ -217,6 +222,7 @@ static void on_timer(struct timer *t)
     r->recovered = r->recovered_next;
     r->kicked = r->recovered_next = r->did_something = false;
     r->wait_ms = UINT64_MAX;
+    r->began_ms = clock_mono_ms(r->env->clock);
     r->scan.after = (struct journal_key){0, SPAN_EMPTY};
     read_page(r);
 }

@@ -1,0 +1,75 @@
+/* gateway/exchange.h - one S3 request, from its head to its answer; shared by the operations (op_*.c). */
+#ifndef GATEWAY_EXCHANGE_H
+#define GATEWAY_EXCHANGE_H
+
+#include "auth/sigv4.h"
+#include "fanout/fetch.h"
+#include "fanout/write.h"
+#include "gateway/gateway.h"
+
+enum { REQUEST_ID_CHARS = 16, EXCHANGE_ARENA_BYTES = 256 * 1024 };
+
+struct exchange;
+
+/* One S3 operation. Each call may answer. */
+struct operation {
+    void (*start)(struct exchange *x);
+    /* Body bytes may be there. NULL: the operation reads no body. */
+    void (*body)(struct exchange *x);
+    /* The exchange ends, answered or not: let go of whatever is under way. */
+    void (*end)(struct exchange *x);
+};
+extern const struct operation operation_put, operation_get, operation_head, operation_delete;
+extern const struct operation operation_list_buckets, operation_create_bucket, operation_head_bucket,
+    operation_delete_bucket;
+
+/* What must be true of a request's body, checked while it streams. */
+struct body_check {
+    const struct s3_request *request;
+    struct sha256 sha256, checksum_sha256;
+    struct sha1 sha1;
+    struct md5 md5;
+    uint32_t crc32, crc32c;
+    uint64_t crc64nvme;
+};
+void body_check_init(struct body_check *c, const struct s3_request *request);
+void body_check_add(struct body_check *c, const void *at, size_t len);
+/* S3_OK, or what does not agree. */
+enum s3_code body_check_end(struct body_check *c) MUST_CHECK;
+
+struct bucket_fan; /* op_bucket.c */
+
+struct exchange {
+    struct list node;
+    struct gateway *gateway;
+    struct http_exchange *http;
+    const struct http_head *head;
+    const struct operation *operation;
+    const struct catalog_bucket *bucket; /* the operation's, NULL where it has none */
+    struct arena arena;
+    struct s3_request request;
+    bool parsed; /* request.op is known */
+    bool answered;
+    unsigned status;
+    uint64_t started_ms, body_bytes_in, body_bytes_out;
+    char request_id[REQUEST_ID_CHARS];
+
+    struct write *write;
+    struct body_check check;
+    struct fetch *fetch;
+    struct chunk *chunk; /* of the body budget: a read's bytes on their way, a small document being read */
+    size_t chunk_from, chunk_to;
+    struct bucket_fan *fan;
+};
+
+/* Answers. `headers` is in the arena: "Name: value\r\n" lines, may be empty. */
+void exchange_answer(struct exchange *x, unsigned status, struct span headers, struct span body);
+void exchange_answer_source(struct exchange *x, unsigned status, struct span headers, uint64_t body_bytes,
+                            const struct http_source *source);
+/* message NULL: the table's. */
+void exchange_error(struct exchange *x, enum s3_code code, const char *message);
+void exchange_error_extra(struct exchange *x, enum s3_code code, const char *message, struct span extra);
+/* The journal's or the fan-out's word for "not now" as S3 says it. */
+void exchange_unavailable(struct exchange *x, enum err e);
+
+#endif

@@ -1,0 +1,169 @@
+/* PutObject and DeleteObject: the client's body into a write, the write's verdict to the client.
+ *
+ *   start --> pump: room in the write? bytes from the client? --> whole: verified? --> verdict --> answer
+ *
+ * The pump stops for room (write drain) or for bytes (exchange body) and goes on from either. */
+#include "gateway/gateway_private.h"
+
+#include <stdio.h>
+
+static void pump(struct exchange *x);
+
+static void on_drain(void *ctx)
+{
+    pump(ctx);
+}
+
+/* "x-s3mirror-replicas: a=stored, b=hinted" */
+static struct span replicas_header(struct exchange *x, const struct write_verdict *v)
+{
+    static const char *const words[] = {
+        [0] = "unused", [WRITE_STORED] = "stored", [WRITE_HINTED] = "hinted", [WRITE_PENDING] = "pending"};
+    char text[REPLICAS_MAX * 80];
+    size_t n = 0;
+
+    for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++)
+        if (v->marks[slot])
+            n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s=%s", n ? ", " : "",
+                                  x->bucket->record.replicas[slot].backend, words[v->marks[slot]]);
+    return arena_dup(&x->arena, (struct span){text, n});
+}
+
+/* Fewer than `need` stored it. What all replicas refused for one reason is told by that reason. */
+static void answer_failure(struct exchange *x, const struct write_verdict *v)
+{
+    enum s3_code code = s3_code_by_name(span_of(v->code));
+
+    if (v->cause == ERR_FULL || v->cause == ERR_BUSY)
+        exchange_unavailable(x, v->cause);
+    else if (v->status >= 400 && v->status < 500 && code != S3_CODE_COUNT && code != S3_ACCESS_DENIED &&
+             code != S3_NO_SUCH_BUCKET && s3_error(code)->status == v->status)
+        exchange_error_extra(x, S3_SERVICE_UNAVAILABLE, "Too few replicas took the write; one said why.",
+                             arena_printf(&x->arena, "<ReplicaCode>%s</ReplicaCode>", s3_error(code)->name));
+    else
+        exchange_error(x, S3_SERVICE_UNAVAILABLE,
+                       "Too few replicas took the write. It may or may not become visible later.");
+}
+
+static void on_verdict(void *ctx, const struct write_verdict *v)
+{
+    struct exchange *x = ctx;
+    struct span replicas = replicas_header(x, v), headers;
+
+    x->write = NULL;
+    if (v->result != ERR_OK) {
+        answer_failure(x, v);
+        return;
+    }
+    if (x->request.op == S3_OP_DELETE_OBJECT)
+        headers = arena_printf(&x->arena, "x-s3mirror-replicas: %.*s\r\n", SPAN_ARG(replicas));
+    else
+        headers =
+            arena_printf(&x->arena, "ETag: %s\r\nx-s3mirror-replicas: %.*s\r\n", v->etag, SPAN_ARG(replicas));
+    exchange_answer(x, x->request.op == S3_OP_DELETE_OBJECT ? 204 : 200, headers.at ? headers : SPAN_EMPTY,
+                    SPAN_EMPTY);
+}
+
+static const struct write_events write_events = {.drain = on_drain, .verdict = on_verdict};
+
+static void refuse_body(struct exchange *x, enum s3_code code, const char *message)
+{
+    write_leave(x->write);
+    x->write = NULL;
+    exchange_error(x, code, message);
+}
+
+static void whole(struct exchange *x)
+{
+    enum s3_code code = body_check_end(&x->check);
+
+    if (code == S3_OK)
+        write_verified(x->write);
+    else
+        refuse_body(x, code, NULL);
+}
+
+static void pump(struct exchange *x)
+{
+    struct iovec room;
+    size_t got;
+
+    while (x->write && x->body_bytes_in < x->request.body_bytes) {
+        enum err e = write_room(x->write, &room);
+
+        if (e == ERR_OK)
+            e = http_exchange_read(x->http, room.iov_base, room.iov_len, &got);
+        if (e == ERR_AGAIN)
+            return;
+        if (e != ERR_OK) {
+            refuse_body(x, e == ERR_TIMEOUT ? S3_REQUEST_TIMEOUT : S3_INCOMPLETE_BODY, NULL);
+            return;
+        }
+        body_check_add(&x->check, room.iov_base, got);
+        x->body_bytes_in += got;
+        write_filled(x->write, got);
+        if (x->body_bytes_in == x->request.body_bytes)
+            whole(x);
+    }
+}
+
+static struct write_spec spec_of(struct exchange *x, enum row_kind kind)
+{
+    return (struct write_spec){.key = {x->bucket->record.id, x->request.key},
+                               .replicas = &x->bucket->set,
+                               .ack = x->bucket->ack,
+                               .kind = kind};
+}
+
+static size_t stored_headers(struct exchange *x, struct http_header *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < x->head->header_count; i++)
+        if (s3_header_is_stored(x->head->headers[i].name))
+            out[n++] = x->head->headers[i];
+    return n;
+}
+
+static void start_put(struct exchange *x)
+{
+    struct write_spec spec = spec_of(x, ROW_PUT);
+    struct http_header headers[HTTP_HEADERS_MAX];
+    enum err e;
+
+    if (x->request.body_bytes > x->gateway->options.max_object_bytes) {
+        exchange_error(x, S3_ENTITY_TOO_LARGE, NULL);
+        return;
+    }
+    spec.body_bytes = x->request.body_bytes;
+    spec.headers = headers;
+    spec.header_count = stored_headers(x, headers);
+    spec.has_sha256 = x->request.payload == S3_PAYLOAD_SHA256;
+    memcpy(spec.sha256, x->request.sha256, sizeof(spec.sha256));
+    spec.has_md5 = x->request.has_md5;
+    memcpy(spec.md5, x->request.md5, sizeof(spec.md5));
+    e = write_open(&x->write, x->gateway->options.env, &spec, &write_events, x);
+    if (e != ERR_OK) {
+        exchange_unavailable(x, e);
+        return;
+    }
+    body_check_init(&x->check, &x->request);
+    if (x->request.body_bytes)
+        pump(x);
+    else
+        whole(x);
+}
+
+static void start_delete(struct exchange *x)
+{
+    struct write_spec spec = spec_of(x, ROW_DELETE);
+    enum err e = write_open(&x->write, x->gateway->options.env, &spec, &write_events, x);
+
+    if (e != ERR_OK)
+        exchange_unavailable(x, e);
+    else
+        write_verified(x->write);
+}
+
+const struct operation operation_put = {.start = start_put, .body = pump};
+const struct operation operation_delete = {.start = start_delete};
