@@ -27,9 +27,10 @@ struct repair {
     struct timer timer; /* RESTING: the next walk; stopping: the deferred `stopped` */
     struct journal_scan scan;
     bool walking, scanning, kicked, recovered, recovered_next, paused, stopping, did_something;
-    size_t at;        /* in the page */
-    char *after;      /* the last key of the page before: the cursor's bytes */
-    uint64_t wait_ms; /* the soonest that a key of this walk wants to be looked at again */
+    size_t at;         /* in the page */
+    char *after;       /* the last key of the page before: the cursor's bytes */
+    uint64_t began_ms; /* this walk */
+    uint64_t wait_ms;  /* the soonest that a key of this walk wants to be looked at again */
     bool idle;
     void (*stopped)(void *ctx);
     void *stopped_ctx;
