@@ -248,6 +248,13 @@ static inline struct row only_row(const char *key)
     return row;
 }
 
+static inline bool is_only_row(const char *key, struct stamp stamp)
+{
+    struct row row = only_row(key);
+
+    return stamp_eq(&row.stamp, &stamp);
+}
+
 static inline enum err claim_key(const char *key, uint64_t lease_ms, uint64_t *id)
 {
     struct journal_claim c = {

@@ -74,8 +74,8 @@ static void healthy_writes_leave_nothing(void **state)
     cpu = cpu_seconds() - cpu;
     wall = wall_seconds() - wall;
     commits = stats().commits - commits;
-    printf("%u writes, %d at once: %.0f/s, %.0f groups/s, %.2f ms a group, %.1f us CPU a write\n", wanted, WRITERS,
-           wanted / wall, (double)commits / wall, wall * 1e3 / (double)commits, cpu * 1e6 / wanted);
+    printf("%u writes, %d at once: %.0f/s, %.0f groups/s, %.2f ms a group, %.1f us CPU a write\n", wanted,
+           WRITERS, wanted / wall, (double)commits / wall, wall * 1e3 / (double)commits, cpu * 1e6 / wanted);
     assert_int_equal(unhealthy, 0);
     reopen_store();
     assert_int_equal(stats().rows_open, 0);
