@@ -1,0 +1,218 @@
+#include "sim_check.h"
+
+#include <assert.h>
+
+void check_init(struct check *c, struct sim *s, struct disk *d, struct sim_store *stores, uint32_t replicas)
+{
+    memset(c, 0, sizeof(*c));
+    c->sim = s;
+    c->disk = d;
+    c->stores = stores;
+    c->replicas = replicas;
+}
+
+static struct written *add(struct check *c, uint32_t key, const struct content *content)
+{
+    struct written *w = &c->writes[c->write_count];
+
+    assert(c->write_count < CHECK_WRITES_MAX);
+    c->write_count++;
+    *w = (struct written){.key = key, .content = content, .begin = ++c->count, .end = NEVER};
+    return w;
+}
+
+void check_initial(struct check *c, uint32_t key, const struct content *content)
+{
+    struct written *w = add(c, key, content);
+
+    w->acked = w->over = true;
+    w->end = ++c->count;
+}
+
+static const char *name(const struct content *content)
+{
+    return content ? content->header : "nothing";
+}
+
+size_t check_begin(struct check *c, uint32_t key, const struct content *content)
+{
+    struct written *w = add(c, key, content);
+
+    w->unverified = content != NULL;
+    c->touched[key] = true;
+    return (size_t)(w - c->writes);
+}
+
+void check_verified(struct check *c, size_t write)
+{
+    c->writes[write].unverified = false;
+}
+
+void check_acked(struct check *c, size_t write, uint32_t stored, uint32_t need)
+{
+    struct written *w = &c->writes[write];
+
+    w->acked = w->over = true;
+    w->end = ++c->count;
+    c->acked++;
+    if (w->content && (w->landed & stored) != stored)
+        sim_violate(c->sim, "P1: the write of %s to k%u is called stored on %x and was on %x only", name(w->content), w->key,
+                    stored, w->landed);
+    if ((uint32_t)__builtin_popcount(stored) < need)
+        sim_violate(c->sim, "P1: the write of %s to k%u is acknowledged with %x stored, %u are needed",
+                    name(w->content), w->key, stored, need);
+    if (w->unverified)
+        sim_violate(c->sim, "P6: the write of %s to k%u is acknowledged before its body was verified",
+                    name(w->content), w->key);
+}
+
+void check_unknown(struct check *c, size_t write, bool refused)
+{
+    c->writes[write].over = true;
+    *(refused ? &c->refused : &c->unknown) += 1;
+}
+
+uint64_t check_now(struct check *c)
+{
+    return ++c->count;
+}
+
+static bool allowed(const struct check *c, uint32_t key, const struct content *seen, uint64_t began)
+{
+    uint64_t last_begin = 0; /* of a write acknowledged before the read began */
+
+    for (size_t i = c->quiet_from[key]; i < c->write_count; i++) {
+        const struct written *w = &c->writes[i];
+
+        if (w->key == key && w->acked && w->end <= began && w->begin > last_begin)
+            last_begin = w->begin;
+    }
+    for (size_t i = c->quiet_from[key]; i < c->write_count; i++) {
+        const struct written *w = &c->writes[i];
+
+        if (w->key == key && w->content == seen && w->end >= last_begin)
+            return true;
+    }
+    return false;
+}
+
+void check_read(struct check *c, uint32_t key, const struct content *seen, uint64_t began)
+{
+    size_t quiet_from = c->quiet_from[key];
+
+    c->reads++;
+    c->count++;
+    c->quiet_from[key] = 0; /* the key may have got quiet while it was read */
+    if (!allowed(c, key, seen, began))
+        sim_violate(c->sim, "P4: a read of k%u saw %s, older than a write acknowledged before it began", key, name(seen));
+    c->quiet_from[key] = quiet_from;
+}
+
+void check_landed(struct check *c, const struct sim_store *st, uint32_t key)
+{
+    const struct sim_object *o = &st->objects[key];
+
+    for (size_t i = 0; o->exists && i < c->write_count; i++) {
+        struct written *w = &c->writes[i];
+
+        if (w->key != key || w->content != o->content)
+            continue;
+        w->landed |= 1u << st->slot;
+        if (w->unverified)
+            sim_violate(c->sim, "P6: %s k%u shows %s, whose body never verified", st->name, key, name(w->content));
+    }
+    c->touched[key] = true;
+}
+
+static const struct content *shown(const struct check *c, uint32_t slot, uint32_t key)
+{
+    const struct sim_object *o = &c->stores[slot].objects[key];
+
+    return o->exists ? o->content : NULL;
+}
+
+static bool agree(const struct check *c, uint32_t key)
+{
+    for (uint32_t slot = 1; slot < c->replicas; slot++)
+        if (!sim_object_same(&c->stores[0].objects[key], &c->stores[slot].objects[key]))
+            return false;
+    return true;
+}
+
+static bool has_row(const struct check *c, uint32_t key)
+{
+    for (size_t i = 0; i < c->disk->count; i++)
+        if (c->disk->rows[i].key == key)
+            return true;
+    return false;
+}
+
+static void get_quiet(struct check *c, uint32_t key)
+{
+    struct written *w;
+    size_t first = c->write_count;
+
+    if (!c->touched[key])
+        return;
+    c->touched[key] = false;
+    c->quiets++;
+    c->count++;
+    for (size_t i = c->quiet_from[key]; i < c->write_count; i++) {
+        if (c->writes[i].key != key)
+            continue;
+        if (c->writes[i].over && c->writes[i].end == NEVER)
+            c->writes[i].end = c->count;
+        if (c->writes[i].end == NEVER && i < first)
+            first = i;
+    }
+    w = add(c, key, shown(c, 0, key));
+    w->acked = w->over = true;
+    w->end = c->count;
+    c->quiet_from[key] = first;
+}
+
+static void check_strict(struct check *c, uint32_t key, uint32_t boot, uint64_t boot_ms)
+{
+    const struct row *newest;
+    struct key_view v;
+    uint32_t may;
+
+    key_view_init(&v);
+    disk_view(c->disk, key, boot, boot_ms, &v);
+    newest = key_view_newest_stored(&v);
+    may = newest ? newest->stored : (1u << c->replicas) - 1;
+    for (uint32_t slot = 0; slot < c->replicas; slot++)
+        if (may & 1u << slot && !allowed(c, key, shown(c, slot, key), c->count))
+            sim_violate(c->sim,
+                        "P4: %s k%u shows %s and may be read (set %x), though a newer write was acknowledged",
+                        c->stores[slot].name, key, name(shown(c, slot, key)), may);
+    key_view_fini(&v);
+}
+
+void check_step(struct check *c, uint32_t boot, uint64_t boot_ms, const bool idle[static SIM_KEYS_MAX])
+{
+    for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
+        bool row = has_row(c, key), quiet = idle[key] && !row;
+
+        if (!row && !agree(c, key))
+            sim_violate(c->sim, "P2: replicas differ on k%u and the journal has no row of it", key);
+        for (uint32_t slot = 0; slot < c->replicas; slot++)
+            quiet &= !sim_store_expects(&c->stores[slot], key);
+        check_strict(c, key, boot, boot_ms);
+        if (quiet && !c->sim->violation[0])
+            get_quiet(c, key);
+    }
+}
+
+void check_converged(struct check *c)
+{
+    if (c->disk->count)
+        sim_violate(c->sim, "P3: %zu rows are left in the journal, the first of k%u", c->disk->count,
+                    c->disk->rows[0].key);
+    for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
+        if (!agree(c, key))
+            sim_violate(c->sim, "P3: replicas differ on k%u in the end", key);
+        if (!allowed(c, key, shown(c, 0, key), c->count))
+            sim_violate(c->sim, "P3: k%u ends as %s, older than an acknowledged write", key, name(shown(c, 0, key)));
+    }
+}

@@ -1,0 +1,342 @@
+/* What a client does, in the gateway's place: it feeds bodies, hears verdicts, reads, and now and then leaves, in the
+ * middle of a body or while it waits. Each thing it does by itself is an event; what the gateway calls back is answered
+ * from inside the callback or later, as the seed has it. */
+#include "sim_client.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+enum { READ_BYTES = 256 * 1024 };
+
+static struct sim *sim_of(struct client *c)
+{
+    return c->host->sim;
+}
+
+static void client_next(struct client *c)
+{
+    c->active = false;
+    c->write = NULL;
+    c->fetch = NULL;
+    sim_cancel(sim_of(c), &c->event);
+    if (c->by_itself && c->host->left && c->host->env)
+        sim_after(sim_of(c), &c->event, sim_chance(sim_of(c), 300) ? 0 : sim_between(sim_of(c), 1, 400));
+}
+
+/* --- PUT and DELETE --- */
+
+static void write_over(struct client *c, bool refused)
+{
+    check_unknown(c->host->check, c->written, refused);
+    client_next(c);
+}
+
+static void feed_later(struct client *c)
+{
+    c->feeding = true;
+    sim_after(sim_of(c), &c->event, c->host->slow ? sim_between(sim_of(c), 0, 25) : 0);
+}
+
+static void leave(struct client *c)
+{
+    sim_trace(sim_of(c), "client %u leaves its write of k%u after %llu bytes", c->number, c->key,
+              (unsigned long long)c->offset);
+    write_leave(c->write);
+    write_over(c, false);
+}
+
+/* Some bytes, then the rest later; behind the last one the body is verified, later again. */
+static void feed(struct client *c)
+{
+    uint64_t left = c->content->bytes - c->offset, most = sim_between(sim_of(c), 1, 300 * 1024);
+    struct iovec room;
+
+    if (c->offset >= c->leave_at) {
+        leave(c);
+        return;
+    }
+    c->feeding = false;
+    if (left == 0) {
+        c->verified = true;
+        check_verified(c->host->check, c->written);
+        write_verified(c->write);
+        if (c->host->slow && sim_chance(sim_of(c), 40))
+            sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 200));
+        return;
+    }
+    if (write_room(c->write, &room) != ERR_OK)
+        return; /* on_drain goes on */
+    assert(room.iov_len && room.iov_len <= left);
+    if (room.iov_len > most)
+        room.iov_len = (size_t)most;
+    content_fill(c->content, c->offset, room.iov_base, room.iov_len);
+    c->offset += room.iov_len;
+    feed_later(c);
+    write_filled(c->write, room.iov_len);
+}
+
+static void on_drain(void *ctx)
+{
+    struct client *c = ctx;
+
+    if (!c->feeding)
+        feed_later(c);
+}
+
+static uint32_t stored_of(const struct write_verdict *v)
+{
+    uint32_t stored = 0;
+
+    for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++)
+        if (v->marks[slot] == WRITE_STORED)
+            stored |= 1u << slot;
+    return stored;
+}
+
+static void on_verdict(void *ctx, const struct write_verdict *v)
+{
+    struct client *c = ctx;
+    uint32_t stored = stored_of(v);
+
+    sim_trace(sim_of(c), "client %u: k%u %s, stored on %x", c->number, c->key,
+              v->result == ERR_OK ? "acknowledged" : "refused", stored);
+    if (v->result != ERR_OK) {
+        write_over(c, true);
+        return;
+    }
+    if (c->kind == CLIENT_PUT && strcmp(v->etag, c->content->etag) != 0)
+        sim_violate(sim_of(c), "P6: the answer for %s shows the ETag %s", c->content->header, v->etag);
+    check_acked(c->host->check, c->written, stored, c->host->ack.need);
+    client_next(c);
+}
+
+static const struct write_events write_events = {.drain = on_drain, .verdict = on_verdict};
+
+static void write_begin(struct client *c)
+{
+    struct write_spec spec = {
+        .key = {SIM_BUCKET, sim_key_name(c->key)},
+        .replicas = c->host->set,
+        .ack = c->host->ack,
+        .kind = c->kind == CLIENT_PUT ? ROW_PUT : ROW_DELETE,
+    };
+
+    c->written = check_begin(c->host->check, c->key, c->content);
+    if (c->content)
+        sim_trace(sim_of(c), "client %u: put k%u %s, %llu bytes", c->number, c->key, c->content->header,
+                  (unsigned long long)c->content->bytes);
+    else
+        sim_trace(sim_of(c), "client %u: delete k%u", c->number, c->key);
+    if (c->kind == CLIENT_PUT) {
+        c->headers[0] = (struct http_header){SPAN(CONTENT_HEADER), span_of(c->content->header)};
+        c->headers[1] = (struct http_header){SPAN("content-type"), SPAN("text/plain")};
+        spec.headers = c->headers;
+        spec.header_count = 2;
+        spec.body_bytes = c->content->bytes;
+        spec.has_md5 = sim_chance(sim_of(c), 500);
+        memcpy(spec.md5, c->content->md5, sizeof(spec.md5));
+    }
+    if (write_open(&c->write, c->host->env, &spec, &write_events, c) != ERR_OK) {
+        write_over(c, true);
+        return;
+    }
+    c->leave_at = NEVER;
+    if (c->kind == CLIENT_DELETE) {
+        write_verified(c->write);
+        c->verified = true;
+        return;
+    }
+    if (c->host->slow && sim_chance(sim_of(c), 60))
+        c->leave_at = sim_between(sim_of(c), 0, c->content->bytes);
+    feed_later(c);
+}
+
+/* --- GET --- */
+
+static void read_over(struct client *c)
+{
+    fetch_free(c->fetch);
+    client_next(c);
+}
+
+/* At once or later: a fetch may be freed from inside its own callback. */
+static void read_finish(struct client *c)
+{
+    c->finished = true;
+    if (sim_chance(sim_of(c), 500))
+        read_over(c);
+    else
+        sim_after(sim_of(c), &c->event, 1);
+}
+
+static void read_on(struct client *c)
+{
+    static char bytes[READ_BYTES];
+
+    for (;;) {
+        size_t got = 0, room = (size_t)sim_between(sim_of(c), 1, READ_BYTES);
+        enum err e = fetch_read(c->fetch, bytes, room, &got);
+
+        if (e == ERR_AGAIN)
+            return;
+        if (e == ERR_EOF && c->offset != c->end)
+            sim_violate(sim_of(c), "P6: a read of k%u ended %llu bytes early, as if complete", c->key,
+                        (unsigned long long)(c->end - c->offset));
+        if (e != ERR_OK) {
+            read_finish(c);
+            return;
+        }
+        if (c->offset + got > c->end || !content_equal(c->content, c->offset, bytes, got)) {
+            sim_violate(sim_of(c), "P6: a read of k%u gave bytes that are not those of %s", c->key, c->content->header);
+            read_finish(c);
+            return;
+        }
+        c->offset += got;
+        if (c->host->slow && sim_chance(sim_of(c), 200)) {
+            sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 100));
+            return;
+        }
+    }
+}
+
+static void on_head(void *ctx, const struct http_head *head, const struct replica_object *object,
+                    const struct replica *from)
+{
+    struct client *c = ctx;
+    const struct span *header = http_header(head, CONTENT_HEADER), *part = http_header(head, "content-range");
+    uint64_t id = 0;
+
+    c->headed = true;
+    c->content = NULL;
+    if (object->exists && head->status < 300) {
+        if (!header || !span_to_u64(*header, &id))
+            sim_violate(sim_of(c), "P1: a read of k%u shows an object without its metadata", c->key);
+        else
+            c->content = c->host->content(c->host->ctx, (uint32_t)id);
+    }
+    sim_trace(sim_of(c), "client %u: k%u reads %s from %s", c->number, c->key,
+              c->content ? c->content->header : "nothing", from->name);
+    if (head->status < 300 || head->status == 404)
+        check_read(c->host->check, c->key, c->content, c->began);
+    if (!c->content || head->length == 0) {
+        read_finish(c);
+        return;
+    }
+    c->offset = 0;
+    if (part && (head->status != 206 || !span_to_u64(span_head(span_skip(*part, 6), span_find(span_skip(*part, 6), '-')),
+                                                     &c->offset)))
+        sim_violate(sim_of(c), "P6: a read of k%u has a bad Content-Range", c->key);
+    c->end = c->offset + head->length;
+}
+
+static void on_body(void *ctx)
+{
+    struct client *c = ctx;
+
+    if (!c->finished)
+        read_on(c);
+}
+
+static void on_failed(void *ctx, enum err e)
+{
+    struct client *c = ctx;
+
+    sim_trace(sim_of(c), "client %u: k%u cannot be read: %s", c->number, c->key, err_name(e));
+    read_finish(c);
+}
+
+static const struct fetch_events fetch_events = {.head = on_head, .body = on_body, .failed = on_failed};
+
+static void read_begin(struct client *c)
+{
+    struct fetch_spec spec = {.key = {SIM_BUCKET, sim_key_name(c->key)}, .replicas = c->host->set};
+
+    if (sim_chance(sim_of(c), 150)) {
+        uint64_t from = sim_between(sim_of(c), 0, 12);
+
+        snprintf(c->range, sizeof(c->range), "bytes=%llu-%llu", (unsigned long long)from,
+                 (unsigned long long)(from + sim_between(sim_of(c), 0, 1000 * 1000)));
+        c->headers[0] = (struct http_header){SPAN("Range"), span_of(c->range)};
+        spec.headers = c->headers;
+        spec.header_count = 1;
+    }
+    sim_trace(sim_of(c), "client %u: get k%u", c->number, c->key);
+    c->began = check_now(c->host->check);
+    c->headed = c->finished = false;
+    if (fetch_open(&c->fetch, c->host->env, &spec, &fetch_events, c) != ERR_OK)
+        client_next(c);
+    else if (c->host->slow && sim_chance(sim_of(c), 40))
+        sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 200));
+}
+
+/* --- its life --- */
+
+void client_begin(struct client *c, enum client_kind kind, uint32_t key, const struct content *content)
+{
+    if (!c->host->env)
+        return;
+    assert(!c->active);
+    c->active = true;
+    c->kind = kind;
+    c->key = key;
+    c->content = content;
+    c->offset = 0;
+    c->verified = c->feeding = false;
+    if (kind == CLIENT_GET)
+        read_begin(c);
+    else
+        write_begin(c);
+}
+
+static void draw(struct client *c)
+{
+    uint64_t of_ten = sim_between(sim_of(c), 0, 9);
+    enum client_kind kind = of_ten < 5 ? CLIENT_PUT : of_ten < 7 ? CLIENT_DELETE : CLIENT_GET;
+
+    if (!c->host->left)
+        return;
+    c->host->left--;
+    client_begin(c, kind, (uint32_t)sim_between(sim_of(c), 0, c->host->keys - 1),
+                 kind == CLIENT_PUT ? c->host->content_new(c->host->ctx) : NULL);
+}
+
+static void on_event(struct sim_event *e)
+{
+    struct client *c = LIST_ENTRY(e, struct client, event);
+
+    if (!c->active)
+        draw(c);
+    else if (c->kind == CLIENT_GET && (c->finished || !c->headed))
+        read_over(c);
+    else if (c->kind == CLIENT_GET)
+        read_on(c);
+    else if (c->feeding)
+        feed(c);
+    else
+        leave(c);
+}
+
+void client_init(struct client *c, struct client_host *host, uint32_t number, bool by_itself)
+{
+    *c = (struct client){.host = host, .number = number, .by_itself = by_itself, .event = {.fire = on_event}};
+}
+
+void client_resume(struct client *c)
+{
+    if (!c->active)
+        client_next(c);
+}
+
+void client_crash(struct client *c)
+{
+    sim_cancel(sim_of(c), &c->event);
+    if (!c->active)
+        return;
+    if (c->write) {
+        check_unknown(c->host->check, c->written, false);
+        write_leave(c->write);
+    }
+    if (c->fetch)
+        fetch_free(c->fetch);
+    client_next(c);
+}

@@ -1,0 +1,52 @@
+/* sim_client.h - a client: one operation after another, on whatever process is running. */
+#ifndef SIM_CLIENT_H
+#define SIM_CLIENT_H
+
+#include "fanout/fetch.h"
+#include "fanout/write.h"
+#include "sim_check.h"
+
+/* What clients need of the world. */
+struct client_host {
+    struct sim *sim;
+    struct check *check;
+    struct env *env; /* NULL: no process runs */
+    const struct replica_set *set;
+    struct ack_policy ack;
+    uint32_t keys, left; /* operations that may yet begin */
+    bool slow;           /* clients take their time, and some leave */
+    const struct content *(*content_new)(void *ctx);
+    const struct content *(*content)(void *ctx, uint32_t id);
+    void *ctx;
+};
+
+enum client_kind { CLIENT_PUT, CLIENT_DELETE, CLIENT_GET };
+
+struct client {
+    struct client_host *host;
+    struct sim_event event;
+    uint32_t number, key;
+    enum client_kind kind;
+    bool active, by_itself; /* by_itself: draws its operations; else client_begin starts each */
+    struct write *write;
+    struct fetch *fetch;
+    size_t written; /* its number in the history */
+    const struct content *content;
+    struct http_header headers[2];
+    uint64_t offset, end, leave_at;
+    bool verified, feeding;
+    /* GET */
+    uint64_t began;
+    bool headed, finished;
+    char range[48];
+};
+
+void client_init(struct client *c, struct client_host *host, uint32_t number, bool by_itself);
+/* Begins an operation now, if a process runs; `content` for a PUT. */
+void client_begin(struct client *c, enum client_kind kind, uint32_t key, const struct content *content);
+/* The process is gone: the client knows nothing. What it held of the process is handed to it for its end. */
+void client_crash(struct client *c);
+/* A process runs again. */
+void client_resume(struct client *c);
+
+#endif

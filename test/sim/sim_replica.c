@@ -1,0 +1,632 @@
+/* The sending side: one process's calls. What a backend does with a request that has left is sim_store.c.
+ *
+ * A PUT moves its body at a seeded pace, up to what may leave before the barrier: nothing of a body of up to one
+ * chunk, all but the last byte of a larger one. When the barrier is open and the last byte is taken, the request
+ * has LEFT: only from then on can it take effect, and it is no longer the call's (struct arrival). Everything else is
+ * one look at the store, between the call and its answer. */
+#include "sim_replica.h"
+
+#include "base/chunk.h"
+#include "sim_store.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { HELD_BYTES = 1, PROBE_MS = 200 };
+
+static struct sim_replica *of(struct replica *r)
+{
+    return (struct sim_replica *)(void *)r;
+}
+
+static struct sim *sim_of(const struct replica_call *c)
+{
+    return c->replica->sim;
+}
+
+static void on_event(struct sim_event *e);
+
+static struct replica_call *call_new(struct replica *r, enum call_kind kind, uint32_t key, void *ctx)
+{
+    struct replica_call *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        abort();
+    c->replica = of(r);
+    c->kind = kind;
+    c->key = key;
+    c->ctx = ctx;
+    c->asked_ms = sim_of(c)->now_ms;
+    c->event.fire = on_event;
+    list_append(&c->replica->calls, &c->node);
+    health_begin(&c->replica->health);
+    return c;
+}
+
+/* The connection is gone: what has left is on its own. */
+static void call_detach(struct replica_call *c)
+{
+    list_remove(&c->node);
+    sim_cancel(sim_of(c), &c->event);
+    if (c->arrival)
+        c->arrival->call = NULL;
+    c->arrival = NULL;
+    c->over = true;
+}
+
+static void call_free(struct replica_call *c)
+{
+    if (!c->inside)
+        free(c);
+}
+
+/* The one place where a call ends by itself. */
+static void call_done(struct replica_call *c)
+{
+    static const char *const results[] = {"stored", "missed", "unresolved"};
+    struct replica_answer *a = &c->answer;
+    bool answered = a->error == ERR_OK;
+
+    call_detach(c);
+    health_end(&c->replica->health, answered && a->status < 500, sim_of(c)->now_ms - c->asked_ms);
+    c->inside++;
+    switch (c->kind) {
+    case CALL_PUT:
+    case CALL_DELETE:
+        sim_trace(sim_of(c), "%s k%u %s: %s (%u %s)", c->replica->store->name, c->key, call_name(c),
+                  results[a->result], a->status, err_name(a->error));
+        c->put_events.done(c->ctx, a);
+        break;
+    case CALL_HEAD: c->head_events.done(c->ctx, a->error, a->status, &c->shown); break;
+    case CALL_GET: c->get_events.done(c->ctx, a->error); break;
+    case CALL_BUCKET: c->bucket_events.done(c->ctx, a); break;
+    }
+    c->inside--;
+    call_free(c);
+}
+
+/* Breaks the call. What has left is not called back. */
+static void call_break(struct replica_call *c, enum err error)
+{
+    c->answer = (struct replica_answer){.result = c->left ? REPLICA_UNRESOLVED : REPLICA_MISSED, .error = error};
+    call_done(c);
+}
+
+static void call_refuse(struct replica_call *c, unsigned status)
+{
+    c->answer = (struct replica_answer){.status = status};
+    c->answer.result = c->left && status >= 500 ? REPLICA_UNRESOLVED : REPLICA_MISSED;
+    snprintf(c->answer.code, sizeof(c->answer.code), "%s", status >= 500 ? "InternalError" : "AccessDenied");
+    call_done(c);
+}
+
+const char *call_name(const struct replica_call *c)
+{
+    static const char *const names[] = {"put", "delete", "head", "get", "bucket"};
+
+    return names[c->kind];
+}
+
+/* --- PUT and DELETE --- */
+
+/* Past the last byte: from here on the store decides. */
+static void put_leave(struct replica_call *c)
+{
+    if (c->kind == CALL_PUT && c->crc32 != c->open_crc32)
+        sim_violate(sim_of(c), "P6: %s k%u was sent bytes with CRC %08x as %08x", c->replica->store->name, c->key,
+                    c->crc32, c->open_crc32);
+    c->left = true;
+    sim_store_send(c->replica->store, c);
+}
+
+/* Bytes that may leave now. */
+static uint64_t put_end(const struct replica_call *c)
+{
+    if (c->open)
+        return c->body_bytes;
+    return c->body_bytes > CHUNK_BYTES ? c->body_bytes - HELD_BYTES : 0;
+}
+
+static void put_take(struct replica_call *c, uint64_t most)
+{
+    struct iovec iov[3];
+    uint64_t taken = 0;
+    int count = 3;
+
+    if (c->body.peek(c->ctx, c->offset, iov, &count) != ERR_OK)
+        return;
+    assert(count >= 1 && count <= 3);
+    for (int i = 0; i < count && most; i++) {
+        size_t n = iov[i].iov_len < most ? iov[i].iov_len : (size_t)most;
+
+        c->crc32 = crc32_add(c->crc32, iov[i].iov_base, n);
+        taken += n;
+        most -= n;
+    }
+    c->offset += taken;
+    if (c->body_bytes > CHUNK_BYTES && c->put_events.progress)
+        c->put_events.progress(c->ctx, c->offset);
+}
+
+static void put_flow(struct replica_call *c)
+{
+    static const enum err breaks[] = {ERR_RESET, ERR_TIMEOUT, ERR_PROTOCOL};
+    struct sim *s = sim_of(c);
+    uint64_t end = put_end(c), before = c->offset;
+
+    if (sim_fault(s)) {
+        uint64_t kind = sim_between(s, 0, 3);
+
+        if (kind == 0)
+            c->stalled = true;
+        else if (kind == 1)
+            call_refuse(c, sim_chance(s, 500) ? 503 : 403);
+        else
+            call_break(c, breaks[sim_between(s, 0, 2)]);
+        return;
+    }
+    if (c->offset < end) {
+        uint64_t pace = c->body_bytes > CHUNK_BYTES ? sim_between(s, 1, 700 * 1024) : c->body_bytes;
+
+        c->inside++;
+        put_take(c, end - c->offset < pace ? end - c->offset : pace);
+        c->inside--;
+        if (c->over) {
+            call_free(c);
+            return;
+        }
+    }
+    if (c->open && c->offset == c->body_bytes)
+        put_leave(c);
+    else if (c->offset == before)
+        c->waiting = true;
+    else
+        sim_after(s, &c->event, sim_between(s, 0, 4));
+}
+
+static void put_resume(struct replica_call *c)
+{
+    if (!c->waiting || c->replica->dead)
+        return;
+    c->waiting = false;
+    sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 3));
+}
+
+static enum err sr_put(struct replica *r, struct replica_call **out, const struct replica_put *put,
+                       const struct replica_put_events *events, void *ctx)
+{
+    struct replica_call *c;
+
+    *out = NULL;
+    if (of(r)->dead)
+        return ERR_REFUSED;
+    c = call_new(r, CALL_PUT, sim_key_number(put->key), ctx);
+    c->put_events = *events;
+    c->body_bytes = put->body_bytes;
+    if (put->body)
+        c->body = *put->body;
+    c->object = (struct sim_object){.exists = true, .stamped = put->stamped, .stamp = put->stamp};
+    for (size_t i = 0; i < put->header_count; i++) {
+        uint64_t id;
+
+        if (span_ieq(put->headers[i].name, SPAN(CONTENT_HEADER)) && span_to_u64(put->headers[i].value, &id))
+            c->object.content = of(r)->store->content(of(r)->store->ctx, (uint32_t)id);
+    }
+    if (put->if_match)
+        snprintf(c->if_match, sizeof(c->if_match), "%s", put->if_match);
+    sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 8));
+    *out = c;
+    return ERR_OK;
+}
+
+static void sr_put_more(struct replica_call *c)
+{
+    put_resume(c);
+}
+
+static void sr_put_open(struct replica_call *c, uint32_t crc32)
+{
+    assert(c->kind == CALL_PUT && !c->open);
+    c->open = true;
+    c->open_crc32 = crc32;
+    put_resume(c);
+}
+
+static enum err sr_delete(struct replica *r, struct replica_call **out, struct span key,
+                          const struct replica_put_events *events, void *ctx)
+{
+    struct replica_call *c;
+
+    *out = NULL;
+    if (of(r)->dead)
+        return ERR_REFUSED;
+    c = call_new(r, CALL_DELETE, sim_key_number(key), ctx);
+    c->put_events = *events;
+    c->open = true;
+    sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 8));
+    *out = c;
+    return ERR_OK;
+}
+
+/* --- HEAD, GET and the probe --- */
+
+static void show(const struct sim_object *o, struct replica_object *out)
+{
+    *out = (struct replica_object){.exists = o->exists};
+    if (!o->exists)
+        return;
+    out->stamped = o->stamped;
+    out->stamp = o->stamp;
+    out->body_bytes = o->content->bytes;
+    snprintf(out->etag, sizeof(out->etag), "%s", o->content->etag);
+    snprintf(out->last_modified, sizeof(out->last_modified), "%llu", (unsigned long long)o->modified_s);
+}
+
+/* bytes=a-b, bytes=a- or bytes=-n of a body. False: not satisfiable. */
+static bool cut_range(struct span range, uint64_t bytes, uint64_t *first, uint64_t *end)
+{
+    struct span s = span_skip(range, strlen("bytes=")), low = span_cut(&s, '-');
+    uint64_t number;
+
+    *first = 0;
+    *end = bytes;
+    if (low.len == 0) {
+        if (!span_to_u64(s, &number) || number == 0 || bytes == 0)
+            return false;
+        *first = number < bytes ? bytes - number : 0;
+        return true;
+    }
+    if (!span_to_u64(low, first) || *first >= bytes)
+        return false;
+    if (span_to_u64(s, &number) && number + 1 < bytes)
+        *end = number + 1;
+    return true;
+}
+
+static unsigned get_status(struct replica_call *c)
+{
+    const struct sim_object *o = &c->object;
+
+    if (!o->exists)
+        return 404;
+    c->end = o->content->bytes;
+    if (c->if_match[0] && strcmp(c->if_match, o->content->etag) != 0)
+        return 412;
+    if (!c->range[0])
+        return 200;
+    return cut_range(span_of(c->range), o->content->bytes, &c->offset, &c->end) ? 206 : 416;
+}
+
+static void add_header(struct http_head *h, const char *name, const char *value)
+{
+    h->headers[h->header_count++] = (struct http_header){span_of(name), span_of(value)};
+}
+
+/* The answer's head; its text lives as long as the call. */
+static void make_head(struct replica_call *c, unsigned status)
+{
+    const struct sim_object *o = &c->object;
+    struct http_head *h = &c->head;
+    char *length = c->text, *part = c->text + 32, *stamp = c->text + 128;
+
+    *h = (struct http_head){.status = status, .minor = 1, .keep_alive = true, .has_length = true};
+    if (status != 200 && status != 206)
+        c->offset = c->end = 0;
+    h->length = c->end - c->offset;
+    snprintf(length, 32, "%llu", (unsigned long long)h->length);
+    add_header(h, "content-length", length);
+    if (!o->exists || status >= 400)
+        return;
+    add_header(h, "ETag", o->content->etag);
+    add_header(h, "Last-Modified", c->shown.last_modified);
+    add_header(h, CONTENT_HEADER, o->content->header);
+    if (o->stamped) {
+        stamp_print(&o->stamp, stamp);
+        add_header(h, "x-amz-meta-s3mirror-stamp", stamp);
+    }
+    if (status == 206) {
+        snprintf(part, 96, "bytes %llu-%llu/%llu", (unsigned long long)c->offset, (unsigned long long)c->end - 1,
+                 (unsigned long long)o->content->bytes);
+        add_header(h, "Content-Range", part);
+    }
+}
+
+/* One look at the store; the answer is on its way afterwards. */
+static void look(struct replica_call *c)
+{
+    c->looked = true;
+    c->object = c->replica->store->objects[c->key];
+    show(&c->object, &c->shown);
+    sim_after(sim_of(c), &c->event, sim_delay_ms(sim_of(c)));
+}
+
+static void get_head(struct replica_call *c)
+{
+    unsigned status = get_status(c);
+
+    if (sim_fault(sim_of(c)))
+        status = 503;
+    make_head(c, status);
+    c->headed = true;
+    c->ready = c->offset;
+    c->answer.status = status;
+    c->inside++;
+    c->get_events.head(c->ctx, &c->head, &c->shown);
+    c->inside--;
+    if (c->over)
+        call_free(c);
+    else
+        sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 4));
+}
+
+/* More of the body has come, or its end, or nothing any more. */
+static void get_flow(struct replica_call *c)
+{
+    struct sim *s = sim_of(c);
+    uint64_t piece = sim_between(s, 1, 400 * 1024);
+
+    if (c->broken || c->head_only || c->offset == c->end) {
+        if (c->broken)
+            call_break(c, ERR_RESET);
+        else
+            call_done(c);
+        return;
+    }
+    if (sim_fault(s)) {
+        c->stalled = sim_chance(s, 300);
+        c->broken = !c->stalled;
+        if (c->stalled)
+            return;
+        sim_after(s, &c->event, 0);
+    }
+    if (!c->broken)
+        c->ready = c->end - c->ready < piece ? c->end : c->ready + piece;
+    c->inside++;
+    c->get_events.body(c->ctx);
+    c->inside--;
+    if (c->over)
+        call_free(c);
+}
+
+static enum err sr_get_read(struct replica_call *c, void *at, size_t room, size_t *got)
+{
+    uint64_t n = c->ready - c->offset;
+
+    assert(c->headed && room);
+    if (c->broken)
+        return ERR_RESET;
+    if (n == 0) {
+        if (!c->stalled && !c->event.slot && !c->replica->dead)
+            sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 4));
+        return c->offset == c->end ? ERR_EOF : ERR_AGAIN;
+    }
+    if (n > room)
+        n = room;
+    content_fill(c->object.content, c->offset, at, (size_t)n);
+    c->offset += n;
+    *got = (size_t)n;
+    return ERR_OK;
+}
+
+static enum err sr_get(struct replica *r, struct replica_call **out, const struct replica_get *get,
+                       const struct replica_get_events *events, void *ctx)
+{
+    struct replica_call *c;
+
+    *out = NULL;
+    if (of(r)->dead)
+        return ERR_REFUSED;
+    c = call_new(r, CALL_GET, sim_key_number(get->key), ctx);
+    c->get_events = *events;
+    c->head_only = get->head_only;
+    for (size_t i = 0; i < get->header_count; i++) {
+        if (span_ieq(get->headers[i].name, SPAN("range")))
+            snprintf(c->range, sizeof(c->range), "%.*s", SPAN_ARG(get->headers[i].value));
+        if (span_ieq(get->headers[i].name, SPAN("if-match")))
+            snprintf(c->if_match, sizeof(c->if_match), "%.*s", SPAN_ARG(get->headers[i].value));
+    }
+    sim_after(sim_of(c), &c->event, sim_delay_ms(sim_of(c)));
+    *out = c;
+    return ERR_OK;
+}
+
+static enum err sr_head(struct replica *r, struct replica_call **out, struct span key,
+                        const struct replica_head_events *events, void *ctx)
+{
+    struct replica_call *c;
+
+    *out = NULL;
+    if (of(r)->dead)
+        return ERR_REFUSED;
+    c = call_new(r, CALL_HEAD, sim_key_number(key), ctx);
+    c->head_events = *events;
+    sim_after(sim_of(c), &c->event, sim_delay_ms(sim_of(c)));
+    *out = c;
+    return ERR_OK;
+}
+
+static void head_answer(struct replica_call *c)
+{
+    c->answer.status = c->shown.exists ? 200 : 404;
+    call_done(c);
+}
+
+static enum err sr_bucket(struct replica *r, struct replica_call **out, enum replica_bucket_op op,
+                          const struct replica_bucket_events *events, void *ctx)
+{
+    struct replica_call *c;
+
+    *out = NULL;
+    if (of(r)->dead)
+        return ERR_REFUSED;
+    assert(op == REPLICA_BUCKET_HEAD);
+    c = call_new(r, CALL_BUCKET, 0, ctx);
+    c->bucket_events = *events;
+    sim_after(sim_of(c), &c->event, sim_delay_ms(sim_of(c)));
+    *out = c;
+    return ERR_OK;
+}
+
+static void bucket_answer(struct replica_call *c)
+{
+    c->answer.status = 200;
+    call_done(c);
+}
+
+/* Reads fail as a whole: without an answer, with a bad one, or never. */
+static bool read_fails(struct replica_call *c)
+{
+    struct sim *s = sim_of(c);
+
+    if (!sim_fault(s))
+        return false;
+    switch (sim_between(s, 0, 3)) {
+    case 0: c->stalled = true; break;
+    case 1:
+        c->answer.status = 503;
+        if (c->kind == CALL_HEAD)
+            c->answer.error = ERR_UNAVAILABLE;
+        if (c->kind == CALL_GET)
+            c->answer.error = ERR_PROTOCOL;
+        call_done(c);
+        break;
+    default: call_break(c, sim_chance(s, 500) ? ERR_RESET : ERR_REFUSED); break;
+    }
+    return true;
+}
+
+static void on_event(struct sim_event *e)
+{
+    struct replica_call *c = LIST_ENTRY(e, struct replica_call, event);
+
+    if (c->left) { /* the store has prepared the answer */
+        call_done(c);
+        return;
+    }
+    if (c->replica->store->down) {
+        if (c->replica->store->silent)
+            c->stalled = true;
+        else
+            call_break(c, c->offset ? ERR_RESET : ERR_REFUSED);
+        return;
+    }
+    if (c->kind == CALL_PUT || c->kind == CALL_DELETE)
+        put_flow(c);
+    else if (c->kind == CALL_GET && c->headed)
+        get_flow(c);
+    else if (read_fails(c))
+        return;
+    else if (!c->looked)
+        look(c);
+    else if (c->kind == CALL_GET)
+        get_head(c);
+    else if (c->kind == CALL_HEAD)
+        head_answer(c);
+    else
+        bucket_answer(c);
+}
+
+/* Once given up, what has not left never will. What has left may get lost on the way. */
+static enum replica_result sr_abandon(struct replica_call *c)
+{
+    enum replica_result result = c->left ? REPLICA_UNRESOLVED : REPLICA_MISSED;
+    struct sim *s = sim_of(c);
+    struct arrival *a = c->arrival;
+
+    assert(!c->over);
+    if (c->kind == CALL_PUT || c->kind == CALL_DELETE)
+        sim_trace(s, "%s k%u %s given up%s", c->replica->store->name, c->key, call_name(c),
+                  c->left ? ", past its barrier" : "");
+    if (s->breakage == BREAK_TORN_BODY && c->kind == CALL_PUT && !c->open && !c->replica->dead)
+        sim_store_send(c->replica->store, c);
+    call_detach(c);
+    if (a && sim_fault(s))
+        sim_arrival_lose(a);
+    health_forget(&c->replica->health);
+    call_free(c);
+    return result;
+}
+
+static const struct replica_ops ops = {
+    .put = sr_put,
+    .put_more = sr_put_more,
+    .put_open = sr_put_open,
+    .del = sr_delete,
+    .head = sr_head,
+    .get = sr_get,
+    .get_read = sr_get_read,
+    .bucket = sr_bucket,
+    .abandon = sr_abandon,
+};
+
+/* --- the life of a process --- */
+
+void sim_replica_init(struct sim_replica *r, struct sim_store *st, struct clock *clock)
+{
+    *r = (struct sim_replica){.sim = st->sim, .store = st};
+    health_init(&r->health, clock, st->name, PROBE_MS);
+    r->replica = (struct replica){.ops = &ops, .name = st->name, .health = &r->health};
+    list_init(&r->calls);
+    health_probe_by(&r->health, &r->replica);
+}
+
+void sim_replica_fini(struct sim_replica *r)
+{
+    assert(list_empty(&r->calls));
+    health_fini(&r->health);
+}
+
+/* Every call loses its place in time; its owner hears of it in the drain. */
+void sim_replica_die(struct sim_replica *r)
+{
+    r->health.on_change = NULL;
+    for (struct list *l = r->calls.next; l != &r->calls; l = l->next) {
+        struct replica_call *c = LIST_ENTRY(l, struct replica_call, node);
+
+        sim_cancel(r->sim, &c->event);
+        if (c->arrival) {
+            c->arrival->call = NULL;
+            if (sim_chance(r->sim, 300))
+                sim_arrival_lose(c->arrival);
+        }
+        c->arrival = NULL;
+    }
+    r->dead = true;
+}
+
+bool sim_replica_drain(struct sim_replica *r)
+{
+    bool any = !list_empty(&r->calls);
+
+    while (!list_empty(&r->calls))
+        call_break(LIST_ENTRY(r->calls.next, struct replica_call, node), ERR_RESET);
+    return any;
+}
+
+bool sim_replica_writes(const struct sim_replica *r, uint32_t key)
+{
+    for (const struct list *l = r->calls.next; l != &r->calls; l = l->next) {
+        const struct replica_call *c = LIST_ENTRY(l, const struct replica_call, node);
+
+        if (c->key == key && (c->kind == CALL_PUT || c->kind == CALL_DELETE))
+            return true;
+    }
+    return false;
+}
+
+void sim_replica_break_calls(struct sim_replica *r)
+{
+    for (struct list *l = r->calls.next; l != &r->calls; l = l->next) {
+        struct replica_call *c = LIST_ENTRY(l, struct replica_call, node);
+
+        if (r->store->silent) {
+            sim_cancel(r->sim, &c->event);
+            c->stalled = true;
+            continue;
+        }
+        if (c->left)
+            c->answer = (struct replica_answer){.result = REPLICA_UNRESOLVED, .error = ERR_RESET};
+        sim_after(r->sim, &c->event, sim_between(r->sim, 0, 5));
+    }
+}
