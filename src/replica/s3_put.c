@@ -135,6 +135,24 @@ static void frames_sent(void *ctx, size_t bytes)
 static const struct http_source plain_source = {.peek = plain_peek, .sent = plain_sent};
 static const struct http_source frames_source = {.peek = frames_peek, .sent = frames_sent};
 
+static enum err send_put(struct replica_call *c, struct span payload, uint64_t wire_bytes,
+                         uint64_t held_bytes, const struct http_source *source)
+{
+    const struct s3_call_request q = {
+        .method = SPAN("PUT"),
+        .path = c->put.path,
+        .headers = c->put.headers,
+        .header_count = c->put.header_count,
+        .payload = payload,
+        .has_length = true,
+        .length = wire_bytes,
+        .source = source,
+        .held_bytes = held_bytes,
+    };
+
+    return s3_call_send(c, &q, &s3_collect);
+}
+
 static enum err send_whole(struct replica_call *c)
 {
     struct s3_put *p = &c->put;
@@ -143,56 +161,26 @@ static enum err send_whole(struct replica_call *c)
 
     p->text_len = base64_encode(crc, sizeof(crc), p->text);
     add_header(p, "x-amz-checksum-crc32", (struct span){p->text, p->text_len});
-    return s3_call_send(c,
-                        &(struct s3_call_request){.method = SPAN("PUT"),
-                                                  .path = p->path,
-                                                  .headers = p->headers,
-                                                  .header_count = p->header_count,
-                                                  .payload = p->payload,
-                                                  .has_length = true,
-                                                  .length = p->body_bytes,
-                                                  .source = &plain_source},
-                        &s3_collect);
+    return send_put(c, p->payload, p->body_bytes, 0, &plain_source);
 }
 
 static enum err send_frames(struct replica_call *c)
 {
     struct s3_put *p = &c->put;
     struct span decoded = arena_printf(&c->arena, "%llu", (unsigned long long)p->body_bytes);
+    size_t held = s3_chunked_trailer(p->body_bytes, 0, p->text);
 
     if (!decoded.at)
         return ERR_NOMEM;
     add_header(p, "x-amz-decoded-content-length", decoded);
     add_header(p, "x-amz-trailer", SPAN("x-amz-checksum-crc32"));
-    return s3_call_send(
-        c,
-        &(struct s3_call_request){.method = SPAN("PUT"),
-                                  .path = p->path,
-                                  .headers = p->headers,
-                                  .header_count = p->header_count,
-                                  .payload = SPAN("STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
-                                  .has_length = true,
-                                  .length = s3_chunked_length(p->body_bytes),
-                                  .source = &frames_source,
-                                  .held_bytes = s3_chunked_trailer(p->body_bytes, 0, p->text)},
-        &s3_collect);
+    return send_put(c, SPAN("STREAMING-UNSIGNED-PAYLOAD-TRAILER"), s3_chunked_length(p->body_bytes), held,
+                    &frames_source);
 }
 
 static enum err send_plain(struct replica_call *c)
 {
-    struct s3_put *p = &c->put;
-
-    return s3_call_send(c,
-                        &(struct s3_call_request){.method = SPAN("PUT"),
-                                                  .path = p->path,
-                                                  .headers = p->headers,
-                                                  .header_count = p->header_count,
-                                                  .payload = p->payload,
-                                                  .has_length = true,
-                                                  .length = p->body_bytes,
-                                                  .source = &plain_source,
-                                                  .held_bytes = 1},
-                        &s3_collect);
+    return send_put(c, c->put.payload, c->put.body_bytes, 1, &plain_source);
 }
 
 static void finish(struct replica_call *c)
@@ -207,6 +195,12 @@ static enum err copy_put(struct replica_call *c, const struct replica_put *put)
     char *text;
 
     p->body_bytes = put->body_bytes;
+    if (put->body_bytes <= SMALL_BYTES)
+        p->form = PUT_WHOLE;
+    else if (c->replica->backend->barrier == S3_BARRIER_HASH && put->has_sha256)
+        p->form = PUT_PLAIN;
+    else
+        p->form = PUT_FRAMES;
     if (put->body)
         p->body = *put->body;
     p->path = s3_call_path(c, put->key);
@@ -246,12 +240,6 @@ enum err s3_put_start(struct replica *r, struct replica_call **out, const struct
         return ERR_NOMEM;
     c->put.events = *events;
     e = copy_put(c, put);
-    if (put->body_bytes <= SMALL_BYTES)
-        c->put.form = PUT_WHOLE;
-    else if (c->replica->backend->barrier == S3_BARRIER_HASH && put->has_sha256)
-        c->put.form = PUT_PLAIN;
-    else
-        c->put.form = PUT_FRAMES;
     if (e == ERR_OK && c->put.form == PUT_PLAIN)
         e = send_plain(c);
     else if (e == ERR_OK && c->put.form == PUT_FRAMES)
