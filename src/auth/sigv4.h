@@ -58,7 +58,8 @@ struct sigv4_signer {
     char day[SIGV4_DAY_CHARS];
     struct hmac_key key;
 };
-void sigv4_signer_init(struct sigv4_signer *s, struct span access_key, struct span secret, struct span region);
+void sigv4_signer_init(struct sigv4_signer *s, struct span access_key, struct span secret,
+                       struct span region);
 
 struct sigv4_header {
     struct span name, value; /* name in lower case, value trimmed */

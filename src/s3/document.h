@@ -8,8 +8,8 @@
 
 /* <Error>; message NULL: the table's. at == NULL: arena full. `extra` is further, already
  * formed XML elements or empty (StringToSign and the like). */
-struct span s3_error_document(struct arena *arena, enum s3_code code, const char *message, struct span resource,
-                              struct span request_id, struct span extra) MUST_CHECK;
+struct span s3_error_document(struct arena *arena, enum s3_code code, const char *message,
+                              struct span resource, struct span request_id, struct span extra) MUST_CHECK;
 
 struct s3_bucket_entry {
     struct span name;

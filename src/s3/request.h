@@ -29,7 +29,14 @@ enum s3_payload {
     S3_PAYLOAD_UNSIGNED, /* UNSIGNED-PAYLOAD */
 };
 
-enum s3_checksum { S3_CHECKSUM_NONE, S3_CHECKSUM_CRC32, S3_CHECKSUM_CRC32C, S3_CHECKSUM_CRC64NVME, S3_CHECKSUM_SHA1, S3_CHECKSUM_SHA256 };
+enum s3_checksum {
+    S3_CHECKSUM_NONE,
+    S3_CHECKSUM_CRC32,
+    S3_CHECKSUM_CRC32C,
+    S3_CHECKSUM_CRC64NVME,
+    S3_CHECKSUM_SHA1,
+    S3_CHECKSUM_SHA256
+};
 
 enum {
     S3_KEY_BYTES_MAX = 1024,
@@ -47,21 +54,21 @@ struct s3_override {
 
 struct s3_request {
     enum s3_op op;
-    struct span bucket, key;   /* decoded; empty when absent */
-    struct span path, query;   /* as received, without the '?' */
+    struct span bucket, key; /* decoded; empty when absent */
+    struct span path, query; /* as received, without the '?' */
     enum s3_payload payload;
-    struct span payload_text;  /* x-amz-content-sha256 as received: a line of the canonical request */
+    struct span payload_text; /* x-amz-content-sha256 as received: a line of the canonical request */
     uint8_t sha256[SHA256_BYTES];
-    bool has_md5;              /* Content-MD5 */
+    bool has_md5; /* Content-MD5 */
     uint8_t md5[MD5_BYTES];
-    enum s3_checksum checksum; /* x-amz-checksum-*: at most one */
-    uint8_t checksum_value[SHA256_BYTES]; /* big-endian bytes, 4, 8, 20 or 32 of them */
-    struct span range;         /* the Range field's value, empty when absent */
-    uint64_t body_bytes;       /* of Content-Length; 0 when there is none */
+    enum s3_checksum checksum;                      /* x-amz-checksum-*: at most one */
+    uint8_t checksum_value[SHA256_BYTES];           /* big-endian bytes, 4, 8, 20 or 32 of them */
+    struct span range;                              /* the Range field's value, empty when absent */
+    uint64_t body_bytes;                            /* of Content-Length; 0 when there is none */
     struct s3_override overrides[S3_OVERRIDES_MAX]; /* GetObject and HeadObject */
     size_t override_count;
-    struct span prefix;        /* ListBuckets, decoded; empty when absent */
-    uint32_t max_buckets;      /* ListBuckets, 1..10000; 10000 when absent */
+    struct span prefix;   /* ListBuckets, decoded; empty when absent */
+    uint32_t max_buckets; /* ListBuckets, 1..10000; 10000 when absent */
 };
 
 /* S3_OK, or the error to answer; *message (static or in the arena) is more precise than the table's, NULL

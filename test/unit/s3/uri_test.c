@@ -111,8 +111,7 @@ static void bucket_names_follow_the_rules(void **state)
                                       "abc--table-s3",
                                       "a b",
                                       "a/b",
-                                      "\xc3\xa4"
-                                      "bc",
+                                      "\xc3\xa4-c",
                                       "1234567890123456789012345678901234567890123456789012345678901234"};
 
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)

@@ -1,0 +1,54 @@
+/* Paths, queries and header fields: whatever comes, no memory is touched that is not ours, and what is accepted
+ * keeps its promises. */
+#include "../unit/s3/head_text.h"
+#include "s3/request.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define CHECK(condition)                                                                                     \
+    do {                                                                                                     \
+        if (!(condition))                                                                                    \
+            abort();                                                                                         \
+    } while (0)
+
+static void check_accepted(const struct s3_request *r, struct arena *arena)
+{
+    struct span encoded, again;
+
+    CHECK(r->op < S3_OP_COUNT);
+    CHECK(r->key.len <= S3_KEY_BYTES_MAX && span_is_utf8(r->key));
+    CHECK(r->op == S3_OP_LIST_BUCKETS || s3_bucket_name_valid(r->bucket));
+    CHECK(r->payload_text.at && r->override_count <= S3_OVERRIDES_MAX);
+    encoded = s3_path_encode(arena, r->key);
+    CHECK(encoded.at && s3_decode(arena, encoded, false, &again) && span_eq(again, r->key));
+    for (size_t i = 0; i < r->override_count; i++)
+        for (size_t j = 0; j < r->overrides[i].value.len; j++)
+            CHECK((unsigned char)r->overrides[i].value.at[j] >= 0x20);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct span text = {(const char *)data, size};
+    struct http_head head;
+    struct s3_request request;
+    struct arena arena;
+    const char *message;
+    enum s3_code code;
+
+    arena_init(&arena, 256 * 1024);
+    head_from_text(&head, text);
+    code = s3_request_parse(&request, &head, &arena, &message);
+    CHECK(code < S3_CODE_COUNT);
+    CHECK(!message || strlen(message) > 0);
+    if (code == S3_OK)
+        check_accepted(&request, &arena);
+    for (size_t i = 0; i < head.header_count; i++) {
+        struct span name = head.headers[i].name;
+
+        CHECK(!s3_header_is_stored(name) || s3_header_is_shown(name));
+    }
+    arena_fini(&arena);
+    return 0;
+}
