@@ -267,17 +267,17 @@ static bool sqlite_lease_valid(struct journal *j)
 
 static bool sqlite_bucket_by_name(struct journal *j, struct span name, struct bucket *out)
 {
-    return catalog_by_name(&journal_of(j)->store->catalog, name, out) == ERR_OK;
+    return sqlite_catalog_by_name(&journal_of(j)->store->catalog, name, out) == ERR_OK;
 }
 
 static bool sqlite_bucket_by_id(struct journal *j, uint32_t id, struct bucket *out)
 {
-    return catalog_by_id(&journal_of(j)->store->catalog, id, out) == ERR_OK;
+    return sqlite_catalog_by_id(&journal_of(j)->store->catalog, id, out) == ERR_OK;
 }
 
 static bool sqlite_bucket_after(struct journal *j, struct span name, struct bucket *out)
 {
-    return catalog_after(&journal_of(j)->store->catalog, name, out) == ERR_OK;
+    return sqlite_catalog_after(&journal_of(j)->store->catalog, name, out) == ERR_OK;
 }
 
 /* The reader searches anew, at most once a second, what is not known exactly. */
@@ -297,7 +297,7 @@ static void sqlite_lag(struct journal *j, uint32_t bucket, struct replica_lag ou
 {
     struct sqlite_store *s = journal_of(j)->store;
 
-    if (catalog_lag(&s->catalog, bucket, store_unix_ms(s), out))
+    if (sqlite_catalog_lag(&s->catalog, bucket, store_unix_ms(s), out))
         search_lag(s);
 }
 

@@ -36,7 +36,7 @@ static enum err apply_begin(struct sqlite_store *s, struct group *g, struct jour
     sqlite3_stmt *q = database_bind(&s->write, SQL_ROW_ADD, &b->key);
     int code;
 
-    if (catalog_by_id(&s->catalog, b->key.bucket, NULL)) {
+    if (sqlite_catalog_by_id(&s->catalog, b->key.bucket, NULL)) {
         b->request.result = ERR_NOT_FOUND;
         return ERR_OK;
     }
@@ -291,7 +291,7 @@ static enum err put_bucket(struct sqlite_store *s, struct group *g, struct journ
     sqlite3_stmt *q;
     int code;
 
-    r->request.result = catalog_merge(had, &r->bucket, b);
+    r->request.result = sqlite_catalog_merge(had, &r->bucket, b);
     if (r->request.result)
         return ERR_OK;
     if (had) {
@@ -356,7 +356,7 @@ static enum err apply_bucket(struct sqlite_store *s, struct group *g, struct jou
 {
     struct bucket had;
     struct span name = {r->bucket.name, strnlen(r->bucket.name, sizeof(r->bucket.name))};
-    bool there = catalog_by_name(&s->catalog, name, &had) == ERR_OK;
+    bool there = sqlite_catalog_by_name(&s->catalog, name, &had) == ERR_OK;
 
     if (!r->remove)
         return put_bucket(s, g, r, there ? &had : NULL);

@@ -12,13 +12,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
-void catalog_init(struct catalog *c)
+void sqlite_catalog_init(struct sqlite_catalog *c)
 {
-    *c = (struct catalog){.by_id = NULL};
+    *c = (struct sqlite_catalog){.by_id = NULL};
     pthread_rwlock_init(&c->lock, NULL);
 }
 
-void catalog_fini(struct catalog *c)
+void sqlite_catalog_fini(struct sqlite_catalog *c)
 {
     for (size_t i = 0; i < c->count; i++)
         free(c->by_id[i]);
@@ -28,7 +28,7 @@ void catalog_fini(struct catalog *c)
 }
 
 /* Index of the first entry with an id not below `id`. */
-static size_t place_of_id(const struct catalog *c, uint32_t id)
+static size_t place_of_id(const struct sqlite_catalog *c, uint32_t id)
 {
     size_t low = 0, high = c->count;
 
@@ -44,7 +44,7 @@ static size_t place_of_id(const struct catalog *c, uint32_t id)
 }
 
 /* Index of the first entry with a name not below `name`. */
-static size_t place_of_name(const struct catalog *c, struct span name)
+static size_t place_of_name(const struct sqlite_catalog *c, struct span name)
 {
     size_t low = 0, high = c->count;
 
@@ -59,21 +59,21 @@ static size_t place_of_name(const struct catalog *c, struct span name)
     return low;
 }
 
-static struct catalog_entry *find_locked(const struct catalog *c, uint32_t id)
+static struct sqlite_catalog_entry *find_locked(const struct sqlite_catalog *c, uint32_t id)
 {
     size_t at = place_of_id(c, id);
 
     return at < c->count && c->by_id[at]->bucket.id == id ? c->by_id[at] : NULL;
 }
 
-static enum err copy_locked(const struct catalog_entry *e, struct bucket *out)
+static enum err copy_locked(const struct sqlite_catalog_entry *e, struct bucket *out)
 {
     if (e && out)
         *out = e->bucket;
     return e ? ERR_OK : ERR_NOT_FOUND;
 }
 
-enum err catalog_by_id(struct catalog *c, uint32_t id, struct bucket *out)
+enum err sqlite_catalog_by_id(struct sqlite_catalog *c, uint32_t id, struct bucket *out)
 {
     enum err err;
 
@@ -83,7 +83,7 @@ enum err catalog_by_id(struct catalog *c, uint32_t id, struct bucket *out)
     return err;
 }
 
-enum err catalog_by_name(struct catalog *c, struct span name, struct bucket *out)
+enum err sqlite_catalog_by_name(struct sqlite_catalog *c, struct span name, struct bucket *out)
 {
     enum err err;
     size_t at;
@@ -96,7 +96,7 @@ enum err catalog_by_name(struct catalog *c, struct span name, struct bucket *out
     return err;
 }
 
-enum err catalog_after(struct catalog *c, struct span name, struct bucket *out)
+enum err sqlite_catalog_after(struct sqlite_catalog *c, struct span name, struct bucket *out)
 {
     enum err err;
     size_t at;
@@ -144,7 +144,7 @@ static bool is_valid(const struct bucket *b)
     return true;
 }
 
-enum err catalog_merge(const struct bucket *had, const struct bucket *wanted, struct bucket *out)
+enum err sqlite_catalog_merge(const struct bucket *had, const struct bucket *wanted, struct bucket *out)
 {
     if (!is_valid(wanted))
         return ERR_INVALID;
@@ -169,18 +169,18 @@ enum err catalog_merge(const struct bucket *had, const struct bucket *wanted, st
     return ERR_OK;
 }
 
-static enum err grow_locked(struct catalog *c)
+static enum err grow_locked(struct sqlite_catalog *c)
 {
     size_t room = c->room ? 2 * c->room : 8;
-    struct catalog_entry **by_id, **by_name;
+    struct sqlite_catalog_entry **by_id, **by_name;
 
     if (c->count < c->room)
         return ERR_OK;
-    by_id = realloc(c->by_id, room * sizeof(struct catalog_entry *));
+    by_id = realloc(c->by_id, room * sizeof(struct sqlite_catalog_entry *));
     if (!by_id)
         return ERR_NOMEM;
     c->by_id = by_id;
-    by_name = realloc(c->by_name, room * sizeof(struct catalog_entry *));
+    by_name = realloc(c->by_name, room * sizeof(struct sqlite_catalog_entry *));
     if (!by_name)
         return ERR_NOMEM;
     c->by_name = by_name;
@@ -188,20 +188,21 @@ static enum err grow_locked(struct catalog *c)
     return ERR_OK;
 }
 
-static void insert(struct catalog_entry **array, size_t count, size_t at, struct catalog_entry *e)
+static void insert(struct sqlite_catalog_entry **array, size_t count, size_t at,
+                   struct sqlite_catalog_entry *e)
 {
-    memmove(array + at + 1, array + at, (count - at) * sizeof(struct catalog_entry *));
+    memmove(array + at + 1, array + at, (count - at) * sizeof(struct sqlite_catalog_entry *));
     array[at] = e;
 }
 
-static void take_out(struct catalog_entry **array, size_t count, size_t at)
+static void take_out(struct sqlite_catalog_entry **array, size_t count, size_t at)
 {
-    memmove(array + at, array + at + 1, (count - at - 1) * sizeof(struct catalog_entry *));
+    memmove(array + at, array + at + 1, (count - at - 1) * sizeof(struct sqlite_catalog_entry *));
 }
 
-static enum err add_locked(struct catalog *c, const struct bucket *b)
+static enum err add_locked(struct sqlite_catalog *c, const struct bucket *b)
 {
-    struct catalog_entry *e;
+    struct sqlite_catalog_entry *e;
     enum err err = grow_locked(c);
 
     if (err)
@@ -218,9 +219,9 @@ static enum err add_locked(struct catalog *c, const struct bucket *b)
     return ERR_OK;
 }
 
-enum err catalog_put(struct catalog *c, const struct bucket *b)
+enum err sqlite_catalog_put(struct sqlite_catalog *c, const struct bucket *b)
 {
-    struct catalog_entry *e;
+    struct sqlite_catalog_entry *e;
     enum err err = ERR_OK;
 
     pthread_rwlock_wrlock(&c->lock);
@@ -233,9 +234,9 @@ enum err catalog_put(struct catalog *c, const struct bucket *b)
     return err;
 }
 
-void catalog_remove(struct catalog *c, uint32_t id)
+void sqlite_catalog_remove(struct sqlite_catalog *c, uint32_t id)
 {
-    struct catalog_entry *e;
+    struct sqlite_catalog_entry *e;
 
     pthread_rwlock_wrlock(&c->lock);
     e = find_locked(c, id);
@@ -254,9 +255,9 @@ static void lower(uint64_t *value, uint64_t to)
         *value = to;
 }
 
-void catalog_add_hint(struct catalog *c, uint32_t bucket, uint32_t stored, uint64_t unix_ms)
+void sqlite_catalog_add_hint(struct sqlite_catalog *c, uint32_t bucket, uint32_t stored, uint64_t unix_ms)
 {
-    struct catalog_entry *e;
+    struct sqlite_catalog_entry *e;
 
     pthread_rwlock_wrlock(&c->lock);
     e = find_locked(c, bucket);
@@ -270,9 +271,9 @@ void catalog_add_hint(struct catalog *c, uint32_t bucket, uint32_t stored, uint6
     pthread_rwlock_unlock(&c->lock);
 }
 
-void catalog_drop_hint(struct catalog *c, uint32_t bucket, uint32_t stored, uint64_t unix_ms)
+void sqlite_catalog_drop_hint(struct sqlite_catalog *c, uint32_t bucket, uint32_t stored, uint64_t unix_ms)
 {
-    struct catalog_entry *e;
+    struct sqlite_catalog_entry *e;
 
     pthread_rwlock_wrlock(&c->lock);
     e = find_locked(c, bucket);
@@ -288,10 +289,10 @@ void catalog_drop_hint(struct catalog *c, uint32_t bucket, uint32_t stored, uint
     pthread_rwlock_unlock(&c->lock);
 }
 
-bool catalog_lag(struct catalog *c, uint32_t bucket, uint64_t now_unix_ms,
-                 struct replica_lag out[static REPLICAS_MAX])
+bool sqlite_catalog_lag(struct sqlite_catalog *c, uint32_t bucket, uint64_t now_unix_ms,
+                        struct replica_lag out[static REPLICAS_MAX])
 {
-    const struct catalog_entry *e;
+    const struct sqlite_catalog_entry *e;
     bool stale;
 
     memset(out, 0, REPLICAS_MAX * sizeof(*out));
@@ -309,14 +310,14 @@ bool catalog_lag(struct catalog *c, uint32_t bucket, uint64_t now_unix_ms,
     return stale;
 }
 
-uint32_t catalog_search_begin(struct catalog *c, uint32_t bucket, uint32_t *slots)
+uint32_t sqlite_catalog_search_begin(struct sqlite_catalog *c, uint32_t bucket, uint32_t *slots)
 {
     uint32_t found = 0;
 
     *slots = 0;
     pthread_rwlock_wrlock(&c->lock);
     for (size_t at = place_of_id(c, bucket + 1); at < c->count && !found; at++) {
-        struct catalog_entry *e = c->by_id[at];
+        struct sqlite_catalog_entry *e = c->by_id[at];
 
         if (!e->stale)
             continue;
@@ -332,10 +333,10 @@ uint32_t catalog_search_begin(struct catalog *c, uint32_t bucket, uint32_t *slot
     return found;
 }
 
-void catalog_search_end(struct catalog *c, uint32_t bucket,
-                        const uint64_t oldest_unix_ms[static REPLICAS_MAX])
+void sqlite_catalog_search_end(struct sqlite_catalog *c, uint32_t bucket,
+                               const uint64_t oldest_unix_ms[static REPLICAS_MAX])
 {
-    struct catalog_entry *e;
+    struct sqlite_catalog_entry *e;
 
     pthread_rwlock_wrlock(&c->lock);
     e = find_locked(c, bucket);

@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-struct catalog_entry {
+struct sqlite_catalog_entry {
     struct bucket bucket;
     uint64_t hints[REPLICAS_MAX];          /* rows that are hints for this slot */
     uint64_t oldest_unix_ms[REPLICAS_MAX]; /* of these; UINT64_MAX: none. Never too young */
@@ -15,40 +15,41 @@ struct catalog_entry {
     bool stale;                            /* the oldest of some slot was removed: search anew */
 };
 
-struct catalog {
+struct sqlite_catalog {
     pthread_rwlock_t lock;
-    struct catalog_entry **by_id, **by_name; /* both sorted */
+    struct sqlite_catalog_entry **by_id, **by_name; /* both sorted */
     size_t count, room;
 };
 
-void catalog_init(struct catalog *c);
-void catalog_fini(struct catalog *c);
+void sqlite_catalog_init(struct sqlite_catalog *c);
+void sqlite_catalog_fini(struct sqlite_catalog *c);
 
 /* ERR_NOT_FOUND unless there. `out` may be NULL. */
-enum err catalog_by_id(struct catalog *c, uint32_t id, struct bucket *out) MUST_CHECK;
-enum err catalog_by_name(struct catalog *c, struct span name, struct bucket *out) MUST_CHECK;
+enum err sqlite_catalog_by_id(struct sqlite_catalog *c, uint32_t id, struct bucket *out) MUST_CHECK;
+enum err sqlite_catalog_by_name(struct sqlite_catalog *c, struct span name, struct bucket *out) MUST_CHECK;
 /* The first whose name is greater. */
-enum err catalog_after(struct catalog *c, struct span name, struct bucket *out) MUST_CHECK;
+enum err sqlite_catalog_after(struct sqlite_catalog *c, struct span name, struct bucket *out) MUST_CHECK;
 
 /* What `wanted` becomes on top of `had` (NULL: a new bucket): id, time of creation and slots kept, replicas that
  * are no longer wanted marked retired, new ones in new slots. ERR_INVALID: no name, no replica, too many of them,
  * an empty field or the same replica twice. ERR_TOO_LARGE: no slot is left for a new one. */
-enum err catalog_merge(const struct bucket *had, const struct bucket *wanted, struct bucket *out) MUST_CHECK;
+enum err sqlite_catalog_merge(const struct bucket *had, const struct bucket *wanted,
+                              struct bucket *out) MUST_CHECK;
 /* Adds, or replaces the one with the same id. */
-enum err catalog_put(struct catalog *c, const struct bucket *b) MUST_CHECK;
-void catalog_remove(struct catalog *c, uint32_t id);
+enum err sqlite_catalog_put(struct sqlite_catalog *c, const struct bucket *b) MUST_CHECK;
+void sqlite_catalog_remove(struct sqlite_catalog *c, uint32_t id);
 
 /* A row with that stored set has become a hint, or is one no longer. */
-void catalog_add_hint(struct catalog *c, uint32_t bucket, uint32_t stored, uint64_t unix_ms);
-void catalog_drop_hint(struct catalog *c, uint32_t bucket, uint32_t stored, uint64_t unix_ms);
+void sqlite_catalog_add_hint(struct sqlite_catalog *c, uint32_t bucket, uint32_t stored, uint64_t unix_ms);
+void sqlite_catalog_drop_hint(struct sqlite_catalog *c, uint32_t bucket, uint32_t stored, uint64_t unix_ms);
 /* True when the ages are only an upper bound and worth a search. */
-bool catalog_lag(struct catalog *c, uint32_t bucket, uint64_t now_unix_ms,
-                 struct replica_lag out[static REPLICAS_MAX]);
+bool sqlite_catalog_lag(struct sqlite_catalog *c, uint32_t bucket, uint64_t now_unix_ms,
+                        struct replica_lag out[static REPLICAS_MAX]);
 
 /* A search of the oldest hints: the next bucket after `bucket` that is stale, 0 when there is none; tells which
  * slots have hints. It begins before the database is read and ends with what was found there. */
-uint32_t catalog_search_begin(struct catalog *c, uint32_t bucket, uint32_t *slots);
-void catalog_search_end(struct catalog *c, uint32_t bucket,
-                        const uint64_t oldest_unix_ms[static REPLICAS_MAX]);
+uint32_t sqlite_catalog_search_begin(struct sqlite_catalog *c, uint32_t bucket, uint32_t *slots);
+void sqlite_catalog_search_end(struct sqlite_catalog *c, uint32_t bucket,
+                               const uint64_t oldest_unix_ms[static REPLICAS_MAX]);
 
 #endif

@@ -233,7 +233,7 @@ static int load_bucket(struct sqlite_store *s, sqlite3_stmt *q)
 
     snprintf(b.name, sizeof(b.name), "%s", (const char *)sqlite3_column_text(q, 1));
     code = load_replicas(s, &b);
-    if (!is_bad(code) && catalog_put(&s->catalog, &b))
+    if (!is_bad(code) && sqlite_catalog_put(&s->catalog, &b))
         return SQLITE_NOMEM;
     return code;
 }
@@ -258,7 +258,7 @@ static int load_row(struct sqlite_store *s, sqlite3_stmt *q)
         s->rows_open++;
     } else {
         s->hints++;
-        catalog_add_hint(&s->catalog, key.bucket, stored, (uint64_t)sqlite3_column_int64(q, 4));
+        sqlite_catalog_add_hint(&s->catalog, key.bucket, stored, (uint64_t)sqlite3_column_int64(q, 4));
     }
     return SQLITE_OK;
 }

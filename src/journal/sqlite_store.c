@@ -189,7 +189,7 @@ enum err sqlite_store_open(struct sqlite_store **out, const char *path, const st
     list_init(&s->lazy);
     worker_init(&s->writer);
     worker_init(&s->reader);
-    catalog_init(&s->catalog);
+    sqlite_catalog_init(&s->catalog);
     s->path = strdup(path);
     err = s->path ? filter_init(&s->filter) : ERR_NOMEM;
     if (!err)
@@ -215,7 +215,7 @@ void sqlite_store_close(struct sqlite_store *s)
     database_close(&s->write);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
-    catalog_fini(&s->catalog);
+    sqlite_catalog_fini(&s->catalog);
     filter_fini(&s->filter);
     free(s->path);
     free(s);

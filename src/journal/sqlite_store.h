@@ -102,7 +102,7 @@ struct sqlite_store {
     _Atomic enum err failed; /* sticky: what the disk holds is not known any more */
 
     struct filter filter;
-    struct catalog catalog;
+    struct sqlite_catalog catalog;
     _Atomic uint64_t rows_open, hints, dead, commits, operations;
     _Atomic uint64_t attempts; /* rows of that table */
 

@@ -167,16 +167,16 @@ static void follow_change(struct sqlite_store *s, const struct change *c)
     s->rows_open += (uint64_t)is_open(&c->after) - (uint64_t)is_open(&c->before);
     s->hints += (uint64_t)is_hint(&c->after) - (uint64_t)is_hint(&c->before);
     if (is_hint(&c->after))
-        catalog_add_hint(&s->catalog, c->bucket, c->after.stored, c->unix_ms);
+        sqlite_catalog_add_hint(&s->catalog, c->bucket, c->after.stored, c->unix_ms);
     if (is_hint(&c->before))
-        catalog_drop_hint(&s->catalog, c->bucket, c->before.stored, c->unix_ms);
+        sqlite_catalog_drop_hint(&s->catalog, c->bucket, c->before.stored, c->unix_ms);
 }
 
 static void follow_bucket(struct sqlite_store *s, struct group *g, struct journal_bucket_write *r)
 {
     if (r->remove)
-        catalog_remove(&s->catalog, g->bucket.id);
-    else if (!(r->request.result = catalog_put(&s->catalog, &g->bucket)))
+        sqlite_catalog_remove(&s->catalog, g->bucket.id);
+    else if (!(r->request.result = sqlite_catalog_put(&s->catalog, &g->bucket)))
         r->bucket = g->bucket;
 }
 
