@@ -144,6 +144,14 @@ static void give_up_candidate(struct fetch *f)
     ask_next(f);
 }
 
+/* The first bytes have their time as well, before the reader has asked for any. */
+static void expect_body(struct fetch *f, const struct http_head *head)
+{
+    f->state = FETCH_BODY;
+    if (!f->spec.head_only && !(head->has_length && head->length == 0))
+        clock_start(f->env->clock, &f->timer, f->env->terms.stall_ms);
+}
+
 static void on_head(void *ctx, const struct http_head *head, const struct replica_object *object)
 {
     struct fetch *f = ctx;
@@ -155,7 +163,7 @@ static void on_head(void *ctx, const struct http_head *head, const struct replic
             return;
         }
         f->env->counters.read_resumes++;
-        f->state = FETCH_BODY;
+        expect_body(f, head);
         return;
     }
     if (!answers_client(head->status)) {
@@ -171,7 +179,7 @@ static void on_head(void *ctx, const struct http_head *head, const struct replic
         give_up_candidate(f);
         return;
     }
-    f->state = FETCH_BODY;
+    expect_body(f, head);
     f->head_given = true;
     f->events->head(f->ctx, head, object, f->replica);
 }

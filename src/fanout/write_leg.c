@@ -9,6 +9,7 @@
 #include "base/log.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 static uint32_t bit(const struct leg *l)
 {
@@ -286,7 +287,7 @@ void legs_compare_etags(struct write *w)
     if (w->kind == ROW_DELETE)
         return;
     if (!w->etag[0])
-        memcpy(w->etag, majority_etag(w), sizeof(w->etag));
+        snprintf(w->etag, sizeof(w->etag), "%s", majority_etag(w));
     for (uint32_t i = 0; i < w->leg_count; i++) {
         struct leg *l = &w->legs[i];
 
