@@ -337,7 +337,7 @@ static enum err lift_schema(struct sqlite_store *s, int64_t version, char why[st
 
 enum err schema_open(struct sqlite_store *s, char why[static JOURNAL_WHY_BYTES])
 {
-    int64_t version;
+    int64_t version = 0;
     enum err err = check(s, &version, why);
 
     if (!err)
