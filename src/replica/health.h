@@ -15,16 +15,16 @@ enum { HEALTH_FAILURES_TO_OPEN = 3 };
 struct health {
     struct clock *clock;
     const char *name;
-    struct replica *probe;        /* any replica of this backend; NULL until one is known */
+    struct replica *probe; /* any replica of this backend; NULL until one is known */
     struct replica_call *probing;
     struct timer timer;
     uint64_t probe_ms;
     bool open;
-    uint32_t failures;            /* in a row */
+    uint32_t failures; /* in a row */
     uint32_t in_flight;
-    double latency_ms;            /* EWMA of the time to the first byte of an answer */
-    bool sampled;                 /* latency_ms means something */
-    uint64_t opened, recovered;   /* counts, for metrics */
+    double latency_ms;                              /* EWMA of the time to the first byte of an answer */
+    bool sampled;                                   /* latency_ms means something */
+    uint64_t opened, recovered;                     /* counts, for metrics */
     void (*on_change)(void *ctx, struct health *h); /* after each move; may be NULL */
     void *ctx;
 };

@@ -33,10 +33,10 @@ enum { ETAG_CHARS_MAX = 80, CODE_CHARS_MAX = 48 };
 
 struct replica_answer {
     enum replica_result result;
-    enum err error;              /* ERR_OK when there was a well-formed answer, whatever its status */
-    unsigned status;             /* 0 without an answer */
-    char etag[ETAG_CHARS_MAX];   /* as answered, quotes included; "" without */
-    char code[CODE_CHARS_MAX];   /* S3 error code of the answer's body, "" without */
+    enum err error;            /* ERR_OK when there was a well-formed answer, whatever its status */
+    unsigned status;           /* 0 without an answer */
+    char etag[ETAG_CHARS_MAX]; /* as answered, quotes included; "" without */
+    char code[CODE_CHARS_MAX]; /* S3 error code of the answer's body, "" without */
 };
 
 /* Body bytes by absolute offset; what is before `offset` has been reported with `progress`. */
@@ -47,21 +47,21 @@ struct replica_body {
 };
 
 struct replica_put {
-    struct span key;                    /* decoded */
-    const struct http_header *headers;  /* stored with the object (s3_header_is_stored), copied by the start call */
+    struct span key;                   /* decoded */
+    const struct http_header *headers; /* stored with the object (s3_header_is_stored); copied */
     size_t header_count;
     bool stamped;
-    struct stamp stamp;                 /* written as x-amz-meta-s3mirror-stamp when `stamped` */
+    struct stamp stamp; /* written as x-amz-meta-s3mirror-stamp when `stamped` */
     uint64_t body_bytes;
-    bool has_sha256;                    /* the declared hash of the body */
+    bool has_sha256; /* the declared hash of the body */
     uint8_t sha256[32];
     const struct replica_body *body;
-    const char *if_match;               /* NULL, or the ETag the target must still show, where the backend can */
+    const char *if_match; /* NULL, or the ETag the target must still show, where the backend can */
 };
 
 struct replica_put_events {
     /* All body bytes before `offset` are with the kernel or not needed: they may be dropped. For bodies that are
-     * sent from one chunk it may come once, at the end, or not at all before `done`. */
+     * sent from one chunk it may come once, at the end, or not at all before `done`. May be NULL. */
     void (*progress)(void *ctx, uint64_t offset);
     void (*done)(void *ctx, const struct replica_answer *answer);
 };
@@ -83,7 +83,7 @@ struct replica_head_events {
 
 struct replica_get {
     struct span key;
-    bool head_only;              /* HEAD for a client: head and done fire, no body */
+    bool head_only;                    /* HEAD for a client: head and done fire, no body */
     const struct http_header *headers; /* Range, If-*: sent as they are */
     size_t header_count;
 };
@@ -96,7 +96,12 @@ struct replica_get_events {
     void (*done)(void *ctx, enum err error);
 };
 
-enum replica_bucket_op { REPLICA_BUCKET_CREATE, REPLICA_BUCKET_HEAD, REPLICA_BUCKET_DELETE, REPLICA_BUCKET_EMPTY };
+enum replica_bucket_op {
+    REPLICA_BUCKET_CREATE,
+    REPLICA_BUCKET_HEAD,
+    REPLICA_BUCKET_DELETE,
+    REPLICA_BUCKET_EMPTY
+};
 struct replica_bucket_events {
     /* ERR_OK: there was an answer; *answer tells. For REPLICA_BUCKET_EMPTY: 200 and result STORED: it has no objects;
      * 200 and result MISSED: it has some. */
@@ -130,7 +135,8 @@ struct replica {
 
 /* A write of an object. May send the part before the barrier at once, the head together with the first body bytes,
  * never before. */
-static inline enum err replica_put_start(struct replica *r, struct replica_call **out, const struct replica_put *put,
+static inline enum err replica_put_start(struct replica *r, struct replica_call **out,
+                                         const struct replica_put *put,
                                          const struct replica_put_events *events, void *ctx)
 {
     return r->ops->put(r, out, put, events, ctx);
@@ -156,17 +162,20 @@ static inline enum err replica_head_start(struct replica *r, struct replica_call
 {
     return r->ops->head(r, out, key, events, ctx);
 }
-static inline enum err replica_get_start(struct replica *r, struct replica_call **out, const struct replica_get *get,
+static inline enum err replica_get_start(struct replica *r, struct replica_call **out,
+                                         const struct replica_get *get,
                                          const struct replica_get_events *events, void *ctx)
 {
     return r->ops->get(r, out, get, events, ctx);
 }
 /* As http_call_read. */
-static inline enum err replica_get_read(struct replica *r, struct replica_call *c, void *at, size_t room, size_t *got)
+static inline enum err replica_get_read(struct replica *r, struct replica_call *c, void *at, size_t room,
+                                        size_t *got)
 {
     return r->ops->get_read(c, at, room, got);
 }
-static inline enum err replica_bucket_start(struct replica *r, struct replica_call **out, enum replica_bucket_op op,
+static inline enum err replica_bucket_start(struct replica *r, struct replica_call **out,
+                                            enum replica_bucket_op op,
                                             const struct replica_bucket_events *events, void *ctx)
 {
     return r->ops->bucket(r, out, op, events, ctx);

@@ -68,7 +68,7 @@ static enum err send_bucket(struct replica_call *c)
     struct s3_call_request q = {
         .method = table[c->bucket.op].method,
         .query = table[c->bucket.op].query,
-        .path = s3_call_path(c, SPAN_EMPTY),
+        .path = s3_call_bucket_path(c),
         .payload = SPAN(S3_EMPTY_SHA256),
         .repeatable = table[c->bucket.op].is_read,
     };

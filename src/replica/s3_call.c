@@ -64,21 +64,24 @@ void s3_call_free(struct replica_call *c)
 
 struct span s3_call_path(struct replica_call *c, struct span key)
 {
-    struct span remote = c->replica->remote, encoded = SPAN_EMPTY;
-    char *p;
+    struct span remote = c->replica->remote, encoded;
+    char *path, *p;
 
-    if (key.len)
-        encoded = s3_path_encode(&c->arena, key);
-    p = encoded.at ? arena_alloc(&c->arena, remote.len + encoded.len + 2) : NULL;
-    if (!p)
+    assert(key.len); /* without a key it would be the bucket that is deleted */
+    encoded = s3_path_encode(&c->arena, key);
+    path = encoded.at ? arena_alloc(&c->arena, remote.len + encoded.len + 2) : NULL;
+    if (!path)
         return (struct span){NULL, 0};
-    p[0] = '/';
-    memcpy(p + 1, remote.at, remote.len);
-    if (key.len == 0)
-        return (struct span){p, remote.len + 1};
-    p[remote.len + 1] = '/';
-    memcpy(p + remote.len + 2, encoded.at, encoded.len);
-    return (struct span){p, remote.len + encoded.len + 2};
+    *path = '/';
+    p = mempcpy(path + 1, remote.at, remote.len);
+    *p = '/';
+    memcpy(p + 1, encoded.at, encoded.len);
+    return (struct span){path, remote.len + encoded.len + 2};
+}
+
+struct span s3_call_bucket_path(struct replica_call *c)
+{
+    return arena_printf(&c->arena, "/%.*s", SPAN_ARG(c->replica->remote));
 }
 
 struct sigv4_header *s3_call_headers(struct replica_call *c, const struct http_header *headers, size_t count,

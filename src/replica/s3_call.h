@@ -125,8 +125,9 @@ void s3_call_note_head(struct replica_call *c, const struct http_head *head);
 /* Its http call is over with `result`: tells the backend's health, takes the answer apart and judges it. */
 void s3_call_over(struct replica_call *c, enum err result);
 
-/* Path of a key, or of the bucket when it is empty. at == NULL: arena full. */
+/* Path of a key, or of the bucket. at == NULL: arena full. */
 struct span s3_call_path(struct replica_call *c, struct span key) MUST_CHECK;
+struct span s3_call_bucket_path(struct replica_call *c) MUST_CHECK;
 /* Copies with names in lower case, and room for `more` behind. NULL: arena full. */
 struct sigv4_header *s3_call_headers(struct replica_call *c, const struct http_header *headers, size_t count,
                                      size_t more) MUST_CHECK;

@@ -15,21 +15,22 @@ struct s3_backend;
  * it, and its CRC covers the same bytes. */
 enum s3_barrier {
     S3_BARRIER_TRAILER, /* aws-chunked with a CRC32 trailer: last chunk and trailer held back, sent in one piece */
-    S3_BARRIER_HASH,    /* the declared SHA-256 signed on: the last byte is held back. Without a declared hash: trailer */
+    S3_BARRIER_HASH, /* the declared SHA-256 signed on, the last byte held back. None declared: trailer */
 };
 
 struct s3_backend_options {
-    const char *name;            /* borrowed, as all strings here */
+    const char *name; /* borrowed, as all strings here */
     struct span host;
     uint16_t port;
-    struct tls_context *tls;     /* NULL: plain http */
+    struct tls_context *tls; /* NULL: plain http */
     struct span region, access_key, secret_key;
     enum s3_barrier barrier;
     struct http_origin_limits limits;
     uint64_t probe_ms;
 };
 
-enum err s3_backend_open(struct s3_backend **out, struct loop *loop, const struct s3_backend_options *options) MUST_CHECK;
+enum err s3_backend_open(struct s3_backend **out, struct loop *loop,
+                         const struct s3_backend_options *options) MUST_CHECK;
 /* Its replicas must be freed before. */
 void s3_backend_free(struct s3_backend *b);
 struct health *s3_backend_health(struct s3_backend *b);
