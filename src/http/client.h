@@ -17,10 +17,10 @@ struct http_call;
 struct tls_context;
 
 struct http_origin_limits {
-    uint64_t connect_ms;   /* name look-up, connect and TLS handshake together */
-    uint64_t idle_ms;      /* a connection is kept idle this long */
-    uint32_t idle_max;     /* and so many of them */
-    uint32_t connections;  /* at once; further calls wait in order */
+    uint64_t connect_ms;  /* name look-up, connect and TLS handshake together */
+    uint64_t idle_ms;     /* a connection is kept idle this long */
+    uint32_t idle_max;    /* and so many of them */
+    uint32_t connections; /* at once; further calls wait in order */
 };
 
 struct http_call_events {

@@ -28,7 +28,8 @@ struct http_exchange_events {
     void (*body)(void *ctx);
     /* Once, last, never from inside a call of the handler's. ERR_OK: the whole answer is with the
      * kernel. Else the client is gone, broke the protocol or ran into a time-out; also fires when
-     * the client goes while neither side sends. The exchange is invalid when it returns. */
+     * the client goes while neither side sends (a client that ends its side of the connection before
+     * it has the answer counts as gone). The exchange is invalid when it returns. */
     void (*done)(void *ctx, enum err result);
 };
 
@@ -37,19 +38,21 @@ struct http_server_events {
      * its spans stay valid until `done`. May answer at once. */
     void (*request)(void *server_ctx, struct http_exchange *x, const struct http_head *head,
                     const struct http_exchange_events **events, void **ctx);
-    /* A head that is refused before any handler saw it (status 400, 408, 431, 505): the bytes of the
-     * answer's body and its content type may be supplied; NULL: an empty body. */
+    /* A head that is refused before any handler saw it (status 400, 408, 431, 505): supplies the
+     * answer's body, sent as application/xml when it starts with '<', else as text/plain. What it points
+     * at must stay until the loop's next turn at least; it is copied by then. NULL: an empty body. */
     struct span (*refused)(void *server_ctx, unsigned status, const char *why);
 };
 
 struct http_answer {
     unsigned status;
-    struct span headers;    /* "Name: value\r\n" lines; Date, Content-Length, Connection are added by the server */
-    uint64_t body_bytes;    /* exact; for HEAD the length a GET would have: no body is sent */
-    struct span body;       /* whole body at hand, or ... */
+    struct span
+        headers; /* "Name: value\r\n" lines; Date, Content-Length, Connection are added by the server */
+    uint64_t body_bytes;              /* exact; for HEAD the length a GET would have: no body is sent */
+    struct span body;                 /* whole body at hand, or ... */
     const struct http_source *source; /* ... pulled when not NULL */
     void *source_ctx;
-    bool close; /* end the connection after this answer */
+    bool close;     /* end the connection after this answer */
     bool no_length; /* 204, 304: no Content-Length line */
 };
 
@@ -69,7 +72,10 @@ void http_server_free(struct http_server *s);
 
 /* Body bytes of the request, transfer coding removed. The first call answers Expect: 100-continue.
  * ERR_OK: *got >= 1. ERR_AGAIN: `body` will fire. ERR_EOF: the body is whole and ended.
- * ERR_RESET: the client went in the middle. ERR_PROTOCOL: bad chunked coding. ERR_TIMEOUT. */
+ * ERR_RESET: the client went in the middle; unless an answer is started before the loop's next turn (it may
+ * have ended its side only), `done` follows with the same error.
+ * ERR_PROTOCOL: bad chunked coding. ERR_TIMEOUT: no byte for body_ms. The client is still there and should be
+ * answered; if it is not within body_ms, `done` follows with the same error. */
 enum err http_exchange_read(struct http_exchange *x, void *at, size_t room, size_t *got) MUST_CHECK;
 
 /* Start the answer, once. What `headers` and `body` point at must stay until `done`. An unread body
