@@ -1,0 +1,116 @@
+/* /status: every bucket's replicas, whether they answer, and what they miss. */
+#include "admin/admin_private.h"
+
+#include <stdio.h>
+
+static bool shares_backend(const struct bucket *b, uint32_t slot)
+{
+    for (uint32_t i = 0; i < b->replica_count; i++)
+        if (i != slot && !b->replicas[i].retired &&
+            strcmp(b->replicas[i].backend, b->replicas[slot].backend) == 0)
+            return true;
+    return false;
+}
+
+struct replica_name replica_name(const struct bucket *b, uint32_t slot)
+{
+    const struct bucket_replica *r = &b->replicas[slot];
+    struct replica_name name;
+
+    if (shares_backend(b, slot))
+        snprintf(name.text, sizeof(name.text), "%s/%s", r->backend, r->remote);
+    else
+        snprintf(name.text, sizeof(name.text), "%s", r->backend);
+    return name;
+}
+
+bool backend_is_up(const struct admin *a, const char *backend)
+{
+    const struct admin_options *o = &a->options;
+
+    for (size_t i = 0; i < o->backend_count; i++) {
+        if (strcmp(o->backends[i], backend) != 0)
+            continue;
+        for (size_t l = 0; l < o->loop_count; l++)
+            if (__atomic_load_n(&o->loops[l].healths[i]->open, __ATOMIC_RELAXED))
+                return false;
+        return true;
+    }
+    return false;
+}
+
+static void print_json(const struct admin *a, struct text *out, const struct bucket *b,
+                       const struct replica_lag *lag)
+{
+    const char *comma = "";
+
+    text_add(out, SPAN("{\"name\":"));
+    text_json(out, span_of(b->name));
+    text_add(out, SPAN(",\"replicas\":["));
+    for (uint32_t i = 0; i < b->replica_count; i++) {
+        const struct bucket_replica *r = &b->replicas[i];
+        struct replica_name name = replica_name(b, i);
+
+        if (r->retired)
+            continue;
+        text_printf(out, "%s{\"name\":", comma);
+        text_json(out, span_of(name.text));
+        text_add(out, SPAN(",\"backend\":"));
+        text_json(out, span_of(r->backend));
+        text_add(out, SPAN(",\"bucket\":"));
+        text_json(out, span_of(r->remote));
+        text_printf(out, ",\"state\":\"%s\",\"hints\":%llu,\"lag_ms\":%llu}",
+                    backend_is_up(a, r->backend) ? "up" : "down", (unsigned long long)lag[i].hints,
+                    (unsigned long long)lag[i].lag_ms);
+        comma = ",";
+    }
+    text_add(out, SPAN("]}"));
+}
+
+static void print_rows(const struct admin *a, struct table *table, const struct bucket *b,
+                       const struct replica_lag *lag)
+{
+    for (uint32_t i = 0; i < b->replica_count; i++) {
+        const struct bucket_replica *r = &b->replicas[i];
+        char age[24];
+
+        if (r->retired)
+            continue;
+        text_duration(age, lag[i].lag_ms);
+        table_cell(table, "%s", b->name);
+        table_cell(table, "%s", replica_name(b, i).text);
+        table_cell(table, "%s", r->remote);
+        table_cell(table, "%s", backend_is_up(a, r->backend) ? "up" : "down");
+        table_cell(table, "%llu", (unsigned long long)lag[i].hints);
+        table_cell(table, "%s", lag[i].hints ? age : "-");
+    }
+}
+
+void bucket_report_print(const struct admin *a, struct text *out, bool for_people)
+{
+    static const char *const heads[] = {"BUCKET", "REPLICA", "BUCKET THERE", "STATE", "HINTS", "LAG"};
+    struct journal *j = a->options.env->journal;
+    struct table table = {.columns = sizeof(heads) / sizeof(heads[0])};
+    struct replica_lag lag[REPLICAS_MAX];
+    struct bucket b = {.id = 0};
+    const char *comma = "";
+
+    for (size_t i = 0; for_people && i < table.columns; i++)
+        table_cell(&table, "%s", heads[i]);
+    if (!for_people)
+        text_add(out, SPAN("{\"buckets\":["));
+    while (j->ops->bucket_after(j, span_of(b.name), &b)) {
+        j->ops->lag(j, b.id, lag);
+        if (for_people) {
+            print_rows(a, &table, &b, lag);
+        } else {
+            text_printf(out, "%s", comma);
+            print_json(a, out, &b, lag);
+            comma = ",\n";
+        }
+    }
+    if (for_people)
+        table_end(&table, out);
+    else
+        text_add(out, SPAN("]}\n"));
+}
