@@ -45,10 +45,12 @@ void arena_reset(struct arena *a)
 
 static struct arena_block *grow(struct arena *a, size_t bytes)
 {
-    size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
+    size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES, room = a->cap_bytes - a->used_bytes;
     struct arena_block *b;
 
-    if (size > a->cap_bytes - a->used_bytes)
+    if (size > room)
+        size = room;
+    if (bytes > size)
         return NULL;
     b = malloc(sizeof(*b) + size);
     if (!b)

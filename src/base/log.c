@@ -4,7 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_BYTES = 4096 };
+enum { LINE_BYTES = 4096, END_BYTES = 2 };
 
 static enum log_level least_level = LOG_INFO;
 static enum log_format line_format = LOG_LOGFMT;
@@ -26,13 +26,16 @@ struct line {
     size_t len;
 };
 
-/* A line that is too long is cut; room for the end is kept. */
+/* What is left besides the end of the line. */
+static size_t room(const struct line *l)
+{
+    return sizeof(l->text) - END_BYTES - l->len;
+}
+
 static void add(struct line *l, const char *at, size_t len)
 {
-    size_t room = sizeof(l->text) - 8 - l->len;
-
-    if (len > room)
-        len = room;
+    if (len > room(l))
+        len = room(l);
     memcpy(l->text + l->len, at, len);
     l->len += len;
 }
@@ -42,24 +45,57 @@ static void add_text(struct line *l, const char *s)
     add(l, s, strlen(s));
 }
 
-/* JSON's escapes serve logfmt as well. */
+/* Bytes of the well-formed character beyond ASCII that s starts with, 0 when there is none. */
+static size_t wide_character(struct span s)
+{
+    for (size_t n = 2; n <= 4 && n <= s.len; n++)
+        if (span_is_utf8(span_head(s, n)))
+            return n;
+    return 0;
+}
+
+/* The first character of s as it stands between quotes: itself, or an escape in `escaped`. *used: its bytes in s.
+ * Escaped are, besides what JSON asks for, the ends of lines that Unicode knows and other software splits at:
+ * U+0080 to U+009F, U+2028 and U+2029. What is not UTF-8 becomes U+FFFD. */
+static struct span quoted_character(struct span s, char escaped[static 8], size_t *used)
+{
+    unsigned char c = (unsigned char)s.at[0], second = s.len > 1 ? (unsigned char)s.at[1] : 0;
+    unsigned code;
+
+    *used = c < 0x80 ? 1 : wide_character(s);
+    if (c == '"' || c == '\\') {
+        escaped[0] = '\\';
+        escaped[1] = (char)c;
+        return (struct span){escaped, 2};
+    }
+    if (c < 0x20 || c == 0x7f)
+        code = c;
+    else if (*used == 0)
+        code = 0xfffd;
+    else if (c == 0xc2 && second < 0xa0)
+        code = second;
+    else if (c == 0xe2 && second == 0x80 && ((unsigned char)s.at[2] & 0xfe) == 0xa8)
+        code = 0x2000 | ((unsigned char)s.at[2] & 0x3f);
+    else
+        return span_head(s, *used);
+    *used += *used == 0;
+    snprintf(escaped, 8, "\\u%04x", code);
+    return (struct span){escaped, 6};
+}
+
+/* JSON's escapes serve logfmt as well. A text that is too long is cut between two characters. */
 static void add_quoted(struct line *l, struct span s)
 {
     add(l, "\"", 1);
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.at[i];
+    while (s.len) {
         char escaped[8];
+        size_t used;
+        struct span c = quoted_character(s, escaped, &used);
 
-        if (c == '"' || c == '\\') {
-            escaped[0] = '\\';
-            escaped[1] = (char)c;
-            add(l, escaped, 2);
-        } else if (c < 0x20 || c == 0x7f) {
-            snprintf(escaped, sizeof(escaped), "\\u%04x", c);
-            add(l, escaped, 6);
-        } else {
-            add(l, s.at + i, 1);
-        }
+        if (c.len + 1 > room(l))
+            break;
+        add(l, c.at, c.len);
+        s = span_skip(s, used);
     }
     add(l, "\"", 1);
 }
@@ -75,8 +111,11 @@ static bool plain(struct span s)
     return s.len > 0;
 }
 
+/* A field without room for its name and at least an empty value is left out: what is there stays well-formed. */
 static void add_field(struct line *l, const char *name, struct span value, bool number)
 {
+    if (room(l) < strlen(name) + 6 + (number ? value.len : 0))
+        return;
     if (line_format == LOG_JSON) {
         add_text(l, l->len > 1 ? ",\"" : "\"");
         add_text(l, name);
