@@ -40,6 +40,11 @@ class History:
         with self.lock:
             operation.end, operation.acknowledged = time.monotonic(), True
 
+    def forget(self, key, operation):
+        """It cannot have reached anybody: the connection was refused."""
+        with self.lock:
+            self._of(key).remove(operation)
+
     def legal(self, key, value, read_start=NEVER, read_end=NEVER):
         """May a read that lasted from read_start to read_end have shown `value`?"""
         with self.lock:

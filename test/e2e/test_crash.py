@@ -65,13 +65,19 @@ class Clients:
 
     def write(self, key, size):
         operation = self.history.begin(key)
-        if self.stack.put(key, make_body(operation.value, size)).status == 200:
-            self.history.acknowledge(operation)
-            self.acknowledged += 1
+        self.carry_out(key, operation, 200, lambda: self.stack.put(key, make_body(operation.value, size)))
 
     def delete(self, key):
         operation = self.history.begin(key, delete=True)
-        if self.stack.delete(key).status == 204:
+        self.carry_out(key, operation, 204, lambda: self.stack.delete(key))
+
+    def carry_out(self, key, operation, success, act):
+        try:
+            status = act().status
+        except ConnectionRefusedError:
+            self.history.forget(key, operation)
+            raise
+        if status == success:
             self.history.acknowledge(operation)
             self.acknowledged += 1
 

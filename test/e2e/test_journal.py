@@ -102,11 +102,9 @@ exec unshare --user --map-root-user --mount sh -c '
     stack.wait_settled(key)
 
     inside = f"/proc/{stack.gateway_pid()}/root{small}/filler"
-    with open(inside, "wb") as filler:
-        with pytest.raises(OSError):
-            while True:
-                filler.write(b"x" * 4096)
-                filler.flush()
+    with open(inside, "wb", buffering=0) as filler, pytest.raises(OSError, match="No space left"):
+        while True:
+            filler.write(b"x" * 4096)
     refused = None
     for i in range(2000):
         answer = stack.put(f"{key}-{i}", b"x" * 100)
