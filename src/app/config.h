@@ -15,6 +15,7 @@
 
 /* `need` of an ack policy: a number of replicas, or one of these. */
 enum { CONFIG_NEED_QUORUM = 1000, CONFIG_NEED_ALL = 1001 };
+enum { CONFIG_BACKENDS_MAX = 64 };
 enum config_wait { CONFIG_WAIT_ALL, CONFIG_WAIT_NEED };
 enum config_journal { CONFIG_JOURNAL_SQLITE, CONFIG_JOURNAL_CASSANDRA };
 enum config_barrier { CONFIG_BARRIER_TRAILER, CONFIG_BARRIER_HASH };

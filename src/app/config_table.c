@@ -228,7 +228,7 @@ static const struct config_row top_rows[] = {
      .text = "The record of what every replica holds or misses."},
     {"keys", CONFIG_RECORDS, .required = true, AT(config, keys), RANGE(1, 10000), .record = &key_record,
      .text = "Access keys of clients."},
-    {"backends", CONFIG_RECORDS, .required = true, AT(config, backends), RANGE(1, 64),
+    {"backends", CONFIG_RECORDS, .required = true, AT(config, backends), RANGE(1, CONFIG_BACKENDS_MAX),
      .record = &backend_record, .text = "The S3 servers that hold the objects."},
     {"buckets", CONFIG_RECORDS, AT(config, buckets), RANGE(0, 10000), .record = &bucket_record,
      .text = "Buckets that exist from the start; their buckets on the backends must exist."},

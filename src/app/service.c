@@ -123,7 +123,6 @@ static bool start_loops(struct service *s)
         error = pthread_create(&l->thread, NULL, run_loop, l);
         if (error)
             return service_fails("cannot start a thread: %s", strerror(error));
-        l->started = true;
         snprintf(name, sizeof(name), "loop-%zu", i);
         pthread_setname_np(l->thread, name);
     }
@@ -133,11 +132,9 @@ static bool start_loops(struct service *s)
 static void stop_loops(struct service *s)
 {
     for (size_t i = 0; i < s->loop_count; i++)
-        if (s->loops[i].started)
-            loop_post(s->loops[i].loop, &s->loops[i].stop);
+        loop_post(s->loops[i].loop, &s->loops[i].stop);
     for (size_t i = 0; i < s->loop_count; i++)
-        if (s->loops[i].started)
-            pthread_join(s->loops[i].thread, NULL);
+        pthread_join(s->loops[i].thread, NULL);
 }
 
 static int64_t now_ms(void)
@@ -219,23 +216,17 @@ static void log_start(struct service *s)
              LOG_U64("body_budget", c->body_budget));
 }
 
-/* The process's exit status. Ends the process itself when something had to be left under way. */
-static int run(struct service *s, int signals)
+/* Until everything has come to rest and all threads are gone. Where that cannot be had the process ends here. */
+static void run(struct service *s, int signals)
 {
-    bool started;
-
     atomic_store(&s->state, SERVICE_RUNNING);
-    started = start_loops(s);
-    if (started) {
-        log_start(s);
-        (void)wait_for(s, signals, 0, -1);
-        if (!drain(s, signals))
-            _exit(0);
-    }
-    if (!started)
-        _exit(1); /* some loops work already, and there is no thread to be had: nothing can be waited for */
+    if (!start_loops(s))
+        _exit(1); /* some loops work already, and not all that it would take to end them in order is there */
+    log_start(s);
+    (void)wait_for(s, signals, 0, -1);
+    if (!drain(s, signals))
+        _exit(0);
     stop_loops(s);
-    return 0;
 }
 
 static int catch_signals(void)
@@ -254,18 +245,19 @@ static int catch_signals(void)
 int service_run(const struct config *config)
 {
     struct service s = {.config = config, .kick = {.run = on_kick}};
-    int signals = catch_signals(), status = 1;
+    int signals = catch_signals();
+    bool built = false;
 
     s.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     log_setup((enum log_level)config->log.level, (enum log_format)config->log.format);
     if (signals < 0 || s.event_fd < 0)
         service_fails("cannot wait for signals: %s", strerror(errno));
-    else if (service_build(&s))
-        status = run(&s, signals);
+    else if ((built = service_build(&s)))
+        run(&s, signals);
     service_dismantle(&s);
     close(signals);
     close(s.event_fd);
-    if (status == 0)
+    if (built)
         log_info("ended");
-    return status;
+    return built ? 0 : 1;
 }

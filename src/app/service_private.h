@@ -26,8 +26,7 @@ struct service_loop {
     struct catalog *catalog;
     struct gateway *gateway;
     pthread_t thread;
-    bool started;
-    /* backends that another loop has found down, a bit each */
+    /* backends that another loop has found down, a bit each (CONFIG_BACKENDS_MAX) */
     struct loop_task warn;
     atomic_ullong warnings;
     bool warned;
