@@ -277,6 +277,7 @@ void client_begin(struct client *c, enum client_kind kind, uint32_t key, const s
         return;
     assert(!c->active);
     c->active = true;
+    c->since_ms = sim_of(c)->now_ms;
     c->kind = kind;
     c->key = key;
     c->content = content;

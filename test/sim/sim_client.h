@@ -33,7 +33,7 @@ struct client {
     size_t written; /* its number in the history */
     const struct content *content;
     struct http_header headers[2];
-    uint64_t offset, end, leave_at;
+    uint64_t offset, end, leave_at, since_ms;
     bool verified, feeding;
     /* GET */
     uint64_t began;

@@ -297,6 +297,12 @@ static enum err happen_or_fail(struct journey *y)
     return errors[random_below(&s->random, 3)];
 }
 
+/* Disks and their locks can take longer than any lease. */
+static uint64_t journal_delay_ms(struct sim *s)
+{
+    return sim_fault(s) && sim_chance(s, 100) ? sim_between(s, 500, 3 * s->ambiguity_ms) : sim_delay_ms(s);
+}
+
 static void journey_end(struct journey *y)
 {
     struct journal_request *r = y->request;
@@ -332,7 +338,7 @@ static void on_event(struct sim_event *e)
         break;
     case STAGE_ANSWER: journey_end(y); return;
     }
-    sim_after(s, &y->event, sim_chance(s, 700) ? 0 : sim_delay_ms(s));
+    sim_after(s, &y->event, sim_chance(s, 700) ? 0 : journal_delay_ms(s));
 }
 
 static struct journey *journey_new(struct journal *journal, struct journal_request *r, enum kind kind, uint32_t key)
@@ -354,7 +360,7 @@ static struct journey *journey_new(struct journal *journal, struct journal_reque
     }
     list_append(&j->under_way, &y->node);
     if (!j->dead)
-        sim_after(j->sim, &y->event, sim_delay_ms(j->sim));
+        sim_after(j->sim, &y->event, journal_delay_ms(j->sim));
     return y;
 }
 

@@ -364,7 +364,7 @@ static void get_head(struct replica_call *c)
 static void get_flow(struct replica_call *c)
 {
     struct sim *s = sim_of(c);
-    uint64_t piece = sim_between(s, 1, 400 * 1024);
+    uint64_t piece = sim_between(s, 1, sim_chance(s, 500) ? 400 * 1024 : c->end / 8 + 1);
 
     if (c->broken || c->head_only || c->offset == c->end) {
         if (c->broken)
@@ -396,17 +396,18 @@ static enum err sr_get_read(struct replica_call *c, void *at, size_t room, size_
     assert(c->headed && room);
     if (c->broken)
         return ERR_RESET;
-    if (n == 0) {
-        if (!c->stalled && !c->event.slot && !c->replica->dead)
-            sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 4));
-        return c->offset == c->end ? ERR_EOF : ERR_AGAIN;
-    }
     if (n > room)
         n = room;
-    content_fill(c->object.content, c->offset, at, (size_t)n);
+    if (n)
+        content_fill(c->object.content, c->offset, at, (size_t)n);
     c->offset += n;
     *got = (size_t)n;
-    return ERR_OK;
+    /* More has to come, or the end: `done` follows the last byte, whether or not ERR_EOF is read. */
+    if (c->offset == c->ready && (!n || c->offset == c->end) && !c->stalled && !c->event.slot && !c->replica->dead)
+        sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 4));
+    if (n)
+        return ERR_OK;
+    return c->offset == c->end ? ERR_EOF : ERR_AGAIN;
 }
 
 static enum err sr_get(struct replica *r, struct replica_call **out, const struct replica_get *get,

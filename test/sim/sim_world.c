@@ -20,6 +20,7 @@ enum {
     CONTENTS_MAX = 4096,
     QUIET_MS_MAX = 6 * 3600 * 1000,
     STEPS_MAX = 400000,
+    CLIENT_WAITS_MS_MAX = 60 * 1000, /* far above what the terms allow */
     ZOMBIE_TURNS_MAX = 100000,
 };
 
@@ -70,6 +71,7 @@ struct world {
     uint64_t crashes, next_crash, copied, deleted;
     uint32_t crash_permille; /* of 100 steps */
     uint32_t budget_chunks;
+    bool quiet;
     struct terms terms;
 };
 
@@ -168,6 +170,8 @@ static void boot(struct world *w)
                           .owner = b};
     if (repair_open(&b->repair, &b->env, &options) != ERR_OK)
         abort();
+    if (w->quiet) /* somebody asks for the dead letters */
+        repair_kick(b->repair, true);
     w->boot = b;
     w->host.env = &b->env;
     w->host.set = &b->set;
@@ -412,6 +416,13 @@ static void check(struct world *w)
     check_step(&w->check, w->boots + !w->boot, w->boot ? w->boot->journal.boot_ms : w->sim.now_ms, idle);
 }
 
+static void check_patience(struct world *w)
+{
+    for (uint32_t i = 0; i < w->client_count; i++)
+        if (w->clients[i].active && w->sim.now_ms - w->clients[i].since_ms > CLIENT_WAITS_MS_MAX)
+            sim_violate(&w->sim, "P5: client %u waits for ever", i);
+}
+
 static bool clients_active(const struct world *w)
 {
     for (uint32_t i = 0; i < w->client_count; i++)
@@ -463,6 +474,7 @@ static bool advance(struct world *w)
         crash_and_restart(w);
         check(w);
     }
+    check_patience(w);
     if (s->steps > STEPS_MAX)
         sim_violate(s, "P5: it does not end");
     return !s->violation[0];
@@ -481,6 +493,7 @@ static void run_quiet(struct world *w)
     uint64_t until_ms;
 
     sim_trace(s, "from here on all is well");
+    w->quiet = true;
     s->faults = false;
     for (uint32_t slot = 0; slot < w->replicas; slot++) {
         sim_cancel(s, &w->outages[slot].event);
