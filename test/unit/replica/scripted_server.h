@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -57,6 +58,7 @@ struct scripted_server {
     size_t got_bytes, head_bytes;
     int requests;
     bool reset;      /* STEP_END: the peer reset */
+    bool late;       /* it did nothing for a long time */
     int failed_step; /* -1: all went as scripted */
 };
 
@@ -84,7 +86,8 @@ static inline bool server_recv(struct scripted_server *s)
     if (!s->got)
         abort();
     n = recv(s->conn, s->got + s->got_bytes, PIECE, 0);
-    s->reset = n < 0;
+    s->reset = n < 0 && errno == ECONNRESET;
+    s->late = n < 0 && errno == EAGAIN;
     if (n <= 0)
         return false;
     s->got_bytes += (size_t)n;
@@ -180,7 +183,7 @@ static inline bool server_step(struct scripted_server *s, const struct script_st
     case STEP_END:
         while (server_recv(s))
             ;
-        return true;
+        return !s->late;
     case STEP_SEND: return server_send(s, step->text, strlen(step->text));
     case STEP_FILL: return server_fill(s, step->n);
     case STEP_TELL: loop_post(s->loop, &s->tells[step - s->steps].task); return true;
