@@ -115,20 +115,27 @@ static struct write_spec spec_of(struct exchange *x, enum row_kind kind)
                                .kind = kind};
 }
 
-static size_t stored_headers(struct exchange *x, struct http_header *out)
+/* An object without a type gets the one that S3 gives it: servers that guess would guess differently. */
+static size_t stored_headers(struct exchange *x, struct http_header out[static HTTP_HEADERS_MAX + 1])
 {
+    bool typed = false;
     size_t n = 0;
 
-    for (size_t i = 0; i < x->head->header_count; i++)
-        if (s3_header_is_stored(x->head->headers[i].name))
-            out[n++] = x->head->headers[i];
+    for (size_t i = 0; i < x->head->header_count; i++) {
+        if (!s3_header_is_stored(x->head->headers[i].name))
+            continue;
+        typed = typed || span_ieq(x->head->headers[i].name, SPAN("content-type"));
+        out[n++] = x->head->headers[i];
+    }
+    if (!typed)
+        out[n++] = (struct http_header){SPAN("content-type"), SPAN("binary/octet-stream")};
     return n;
 }
 
 static void start_put(struct exchange *x)
 {
     struct write_spec spec = spec_of(x, ROW_PUT);
-    struct http_header headers[HTTP_HEADERS_MAX];
+    struct http_header headers[HTTP_HEADERS_MAX + 1];
     enum err e;
 
     if (x->request.body_bytes > x->gateway->options.max_object_bytes) {
