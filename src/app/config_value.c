@@ -286,15 +286,25 @@ static void print_quoted(FILE *out, const char *text)
     fputc('"', out);
 }
 
+/* Texts that need no quotes and are nothing but texts to every YAML reader. */
+static bool is_plain(const char *text)
+{
+    static const char *const words[] = {"true", "false", "null", "yes", "no", "on", "off"};
+
+    if (!isalpha((unsigned char)text[0]) && text[0] != '/')
+        return false;
+    for (const char *p = text; *p; p++)
+        if (!isalnum((unsigned char)*p) && !strchr("-_./", *p))
+            return false;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcasecmp(text, words[i]) == 0)
+            return false;
+    return true;
+}
+
 static void print_text(FILE *out, const char *text)
 {
-    bool plain = isalpha((unsigned char)text[0]) || text[0] == '/';
-
-    for (const char *p = text; *p; p++)
-        plain = plain && (isalnum((unsigned char)*p) || strchr("-_./", *p));
-    /* Words that YAML readers take for something else. */
-    if (plain && strcmp(text, "true") && strcmp(text, "false") && strcmp(text, "null") &&
-        strcmp(text, "yes") && strcmp(text, "no") && strcmp(text, "on") && strcmp(text, "off"))
+    if (is_plain(text))
         fputs(text, out);
     else
         print_quoted(out, text);

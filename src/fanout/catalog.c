@@ -58,16 +58,20 @@ static void drop(struct entry *e)
 
 void catalog_free(struct catalog *c)
 {
-    struct list *node;
+    struct list *node, *next;
 
     if (!c)
         return;
-    for (size_t i = 0; i < HASH_SLOTS; i++)
-        while (!list_empty(&c->by_id[i]))
-            drop(LIST_ENTRY(c->by_id[i].next, struct entry, by_id));
-    while ((node = list_pop(&c->members))) {
+    for (size_t i = 0; i < HASH_SLOTS; i++) {
+        for (node = c->by_id[i].next; node != &c->by_id[i]; node = next) {
+            next = node->next;
+            free(LIST_ENTRY(node, struct entry, by_id));
+        }
+    }
+    for (node = c->members.next; node != &c->members; node = next) {
         struct member *m = LIST_ENTRY(node, struct member, node);
 
+        next = node->next;
         c->options.close(c->options.ctx, m->replica);
         free(m);
     }
