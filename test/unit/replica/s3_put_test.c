@@ -583,6 +583,26 @@ static void giving_up_past_the_barrier_is_unresolved(void **state)
     }
 }
 
+/* Of a request that is sent whole, a single body byte is past the barrier. */
+static void giving_up_a_small_body_on_its_way_is_unresolved(void **state)
+{
+    static const struct script_step script[] = {{STEP_ACCEPT}, {STEP_BODY, .n = 1}, {STEP_TELL},
+                                                {STEP_END},    {STEP_TELL},         {STEP_STOP}};
+    struct put_world w;
+
+    open_world(&w, FORM_SMALL, script);
+    w.base.server.told = tell_abandon;
+    w.there = 1;
+    start_open(&w);
+    loop_run(w.base.loop);
+    assert_int_equal(w.abandon_result, REPLICA_UNRESOLVED);
+    server_join(&w.base.server);
+    w.scripted = false;
+    assert_true(w.base.server.reset);
+    assert_int_equal(w.base.server.got_bytes, w.base.server.head_bytes + 1);
+    close_world(&w);
+}
+
 /* The answer has begun, but not said all. */
 static void giving_up_in_the_middle_of_a_success_is_unresolved(void **state)
 {
@@ -784,6 +804,7 @@ int main(void)
         cmocka_unit_test(a_refused_connection_is_a_miss),
         cmocka_unit_test(giving_up_before_the_barrier_is_a_miss),
         cmocka_unit_test(giving_up_past_the_barrier_is_unresolved),
+        cmocka_unit_test(giving_up_a_small_body_on_its_way_is_unresolved),
         cmocka_unit_test(giving_up_in_the_middle_of_a_success_is_unresolved),
         cmocka_unit_test(a_small_body_leaves_nothing_before_the_barrier),
         cmocka_unit_test(a_head_never_leaves_without_the_first_body_bytes),
