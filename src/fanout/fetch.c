@@ -20,7 +20,7 @@
 
 enum fetch_state { FETCH_ROWS, FETCH_ASK, FETCH_BODY, FETCH_OVER };
 
-enum { EXTRA_HEADERS = 2, HEADERS_MAX = 16 };
+enum { RESUME_HEADERS = 2 };
 
 struct fetch {
     struct env *env;
@@ -39,7 +39,7 @@ struct fetch {
     uint64_t asked_ms;
     struct timer timer; /* ASK, BODY: the replica's time; ROWS: the first step */
     struct journal_read read;
-    struct http_header headers[HEADERS_MAX + EXTRA_HEADERS];
+    struct http_header resume[RESUME_HEADERS];
     char range[64];
     char key[]; /* spec.key's bytes: a journal request may outlive the owner's */
 };
@@ -124,14 +124,14 @@ static bool answers_client(unsigned status)
     return status == 200 || status == 206 || status == 304 || status == 404 || status == 412 || status == 416;
 }
 
-/* The rest must be the rest of the same content. */
+/* The rest must be the rest of the same content. Not by its status: one server answers a range with 200. */
 static bool continues(const struct fetch *f, const struct http_head *head,
                       const struct replica_object *object)
 {
     uint64_t first, last;
 
-    return head->status == 206 && parse_content_range(head, &first, &last) &&
-           first == f->first + f->delivered && last == f->last && strcmp(object->etag, f->object.etag) == 0 &&
+    return object->exists && parse_content_range(head, &first, &last) && first == f->first + f->delivered &&
+           last == f->last && strcmp(object->etag, f->object.etag) == 0 &&
            object->stamped == f->object.stamped &&
            (!object->stamped || stamp_eq(&object->stamp, &f->object.stamp));
 }
@@ -175,7 +175,8 @@ static void on_head(void *ctx, const struct http_head *head, const struct replic
     f->object = *object;
     f->first = 0;
     f->last = head->has_length && head->length ? head->length - 1 : 0;
-    if (head->status == 206 && !parse_content_range(head, &f->first, &f->last)) {
+    if (object->exists && (head->status == 206 || http_header(head, "content-range")) &&
+        !parse_content_range(head, &f->first, &f->last)) {
         give_up_candidate(f);
         return;
     }
@@ -214,31 +215,29 @@ static void on_done(void *ctx, enum err e)
 static const struct replica_get_events get_events = {.head = on_head, .body = on_body, .done = on_done};
 
 /* What the client sent; to resume, its Range and conditions give way to ours. */
-static size_t ask_headers(struct fetch *f)
+static void ask_headers(struct fetch *f, struct replica_get *get)
 {
-    size_t n = 0;
-
-    if (!f->head_given) {
-        for (; n < f->spec.header_count && n < HEADERS_MAX; n++)
-            f->headers[n] = f->spec.headers[n];
-        return n;
-    }
+    get->headers = f->spec.headers;
+    get->header_count = f->spec.header_count;
+    if (!f->head_given)
+        return;
     snprintf(f->range, sizeof(f->range), "bytes=%llu-%llu", (unsigned long long)(f->first + f->delivered),
              (unsigned long long)f->last);
-    f->headers[n++] = (struct http_header){SPAN("range"), span_of(f->range)};
-    f->headers[n++] = (struct http_header){SPAN("if-match"), span_of(f->object.etag)};
-    return n;
+    f->resume[0] = (struct http_header){SPAN("range"), span_of(f->range)};
+    f->resume[1] = (struct http_header){SPAN("if-match"), span_of(f->object.etag)};
+    get->headers = f->resume;
+    get->header_count = RESUME_HEADERS;
 }
 
 static void ask_next(struct fetch *f)
 {
-    struct replica_get get = {.key = f->spec.key.key, .head_only = f->spec.head_only, .headers = f->headers};
+    struct replica_get get = {.key = f->spec.key.key, .head_only = f->spec.head_only};
     bool first = f->state == FETCH_ROWS;
     uint32_t slot;
 
     assert(!f->call);
     f->state = FETCH_ASK;
-    get.header_count = ask_headers(f);
+    ask_headers(f, &get);
     while ((f->replica = choose(f, &slot)) != NULL) {
         f->candidates &= ~(1u << slot);
         if (!first)

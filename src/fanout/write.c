@@ -268,13 +268,11 @@ static void decide(struct write *w)
 
     if (q == QUORUM_WAIT && w->cause == ERR_OK)
         return;
-    if (q == QUORUM_MET) { /* only now: copies that differ from the others do not count */
-        legs_compare_etags(w);
-        t = write_tally(w);
-        q = quorum_decide(&w->ack, &t);
-        if (q == QUORUM_WAIT)
-            return;
-    }
+    legs_compare_etags(w); /* only now: copies that differ from the others do not count */
+    t = write_tally(w);
+    q = quorum_decide(&w->ack, &t);
+    if (q == QUORUM_WAIT && w->cause == ERR_OK)
+        return;
     if (w->cause != ERR_OK || (q == QUORUM_FAILED && !w->barrier_due))
         legs_drop(w);
     t = write_tally(w);

@@ -7,6 +7,7 @@
 #include "fanout/write_private.h"
 
 #include "base/log.h"
+#include "fanout/etag.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -128,6 +129,8 @@ void legs_feed(struct write *w)
             replica_put_more(l->replica, l->call);
         else
             leg_start_put(l);
+        if (l->state == LEG_MISSED) /* it could not even start: perhaps need cannot be met any more */
+            write_advance(w);
     }
 }
 
@@ -179,23 +182,26 @@ void legs_drop(struct write *w)
             give_up(&w->legs[i], w->cause != ERR_OK ? w->cause : ERR_CANCELLED);
 }
 
-/* A leg is expected to move when bytes are there for it, when its answer is due, or when only a hold keeps it. */
+/* A leg is expected to move when bytes are there for it, when its answer is due, or when only a hold keeps it. Not
+ * while the journal alone keeps the barrier shut: what is held back of a complete body may be part of its bytes. */
 static bool leg_idles(const struct leg *l)
 {
     const struct write *w = l->write;
 
-    return l->state == LEG_BEFORE && !w->barrier_due && (!w->streams || l->offset == w->ring.end);
+    return l->state == LEG_BEFORE && !w->barrier_due &&
+           (!w->streams || w->verified || l->offset == w->ring.end);
 }
 
-/* It alone keeps the ring full: some other live leg has taken all there is. */
-static bool leg_holds_ring(const struct leg *l)
+/* It alone keeps the client waiting, for room or for the verdict: another leg has taken all there is. The ring need
+ * not be at its own limit for that: the body budget may be. */
+static bool leg_is_behind(const struct leg *l)
 {
     const struct write *w = l->write;
 
-    if (!w->streams || !ring_full(&w->ring) || l->offset == w->ring.end)
+    if (!w->streams || !(w->wants_room || w->verified) || l->offset == w->ring.end)
         return false;
     for (uint32_t i = 0; i < w->leg_count; i++)
-        if (live(&w->legs[i]) && w->legs[i].offset == w->ring.end)
+        if (w->legs[i].state == LEG_STORED || (live(&w->legs[i]) && w->legs[i].offset == w->ring.end))
             return true;
     return false;
 }
@@ -211,7 +217,7 @@ static bool leg_stalls(struct leg *l, uint64_t now)
         l->behind_ms = 0;
         return false;
     }
-    if (!leg_holds_ring(l))
+    if (!leg_is_behind(l))
         l->behind_ms = 0;
     else if (!l->behind_ms)
         l->behind_ms = now;
@@ -245,19 +251,6 @@ void legs_watch(struct write *w)
         drop_consumed(w);
 }
 
-/* "32 hexadecimal digits": only then do two servers mean the same by an ETag. */
-static bool is_md5(const char *etag)
-{
-    size_t n = strlen(etag);
-
-    return n == 34 && etag[0] == '"' && etag[33] == '"' && strspn(etag + 1, "0123456789abcdefABCDEF") == 32;
-}
-
-static bool same_etag(const char *a, const char *b)
-{
-    return span_ieq(span_of(a), span_of(b));
-}
-
 /* The ETag that most stored copies show; among equals the lowest slot's. */
 static const char *majority_etag(const struct write *w)
 {
@@ -271,7 +264,7 @@ static const char *majority_etag(const struct write *w)
         if (w->legs[i].state != LEG_STORED)
             continue;
         for (uint32_t j = 0; j < w->leg_count; j++)
-            votes += w->legs[j].state == LEG_STORED && same_etag(w->legs[j].answer.etag, etag);
+            votes += w->legs[j].state == LEG_STORED && etag_same(w->legs[j].answer.etag, etag);
         if (votes > best_votes) {
             best = etag;
             best_votes = votes;
@@ -291,8 +284,7 @@ void legs_compare_etags(struct write *w)
     for (uint32_t i = 0; i < w->leg_count; i++) {
         struct leg *l = &w->legs[i];
 
-        if (l->state != LEG_STORED || !is_md5(l->answer.etag) || !is_md5(w->etag) ||
-            same_etag(l->answer.etag, w->etag))
+        if (l->state != LEG_STORED || !etag_contradicts(l->answer.etag, w->etag))
             continue;
         log_error("etag_differs", LOG_STR("backend", l->replica->name), LOG_SPAN("key", w->key.key),
                   LOG_STR("shows", l->answer.etag), LOG_STR("others", w->etag));

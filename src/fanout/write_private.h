@@ -24,7 +24,7 @@ struct leg {
     enum leg_state state;
     uint64_t offset;    /* body bytes the replica needs no more */
     uint64_t moved_ms;  /* when it last made progress, or was last not expected to */
-    uint64_t behind_ms; /* since when it alone keeps the ring full; 0: it does not */
+    uint64_t behind_ms; /* since when it alone keeps the client waiting for its bytes to go; 0: it does not */
     struct replica_answer answer;
 };
 

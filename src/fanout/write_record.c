@@ -41,7 +41,8 @@ static void on_hold_read(struct journal_request *r, enum err e)
     struct write *w = LIST_ENTRY(r, struct write, read.request);
 
     w->read_busy = false;
-    if (e == ERR_OK && w->state != WRITE_OVER) {
+    /* The lease is asked again for those that were held: theirs is a barrier of its own. */
+    if (e == ERR_OK && w->state != WRITE_OVER && journal_of(w)->ops->lease_valid(journal_of(w))) {
         w->held = holds_of(w, &w->read.view);
         if (w->barrier_due)
             legs_open_barrier(w);

@@ -20,6 +20,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "fanout/etag.h"
 #include "fanout/ring.h"
 #include "repair/plan.h"
 #include "s3/request.h"
@@ -450,6 +451,7 @@ static bool create_missing_bucket(struct repair_job *j, const char *code)
     if (replica_bucket_start(j->set.by_slot[j->target], &j->bucket_call, REPLICA_BUCKET_CREATE,
                              &bucket_events, j) != ERR_OK)
         return false;
+    drop_calls(j); /* the source, or the HEADs of step 5: they have nothing to say to ST_CREATE */
     j->state = ST_CREATE;
     clock_start(j->env->clock, &j->timer, j->env->terms.stall_ms);
     return true;
@@ -468,6 +470,11 @@ static void on_target_done(void *ctx, const struct replica_answer *a)
         return;
     }
     clock_stop(j->env->clock, &j->timer);
+    if (j->state == ST_ACT && a->result == REPLICA_STORED && j->plan.winner_exists &&
+        etag_contradicts(a->etag, j->winner.etag)) {
+        fail(j, "the copy shows another ETag than its source", ERR_MISMATCH, 0, "");
+        return;
+    }
     if (j->state == ST_ACT && a->result == REPLICA_STORED) {
         if (j->plan.winner_exists)
             j->counters->copied++;
@@ -608,6 +615,7 @@ static void start_copy(struct repair_job *j)
     enum err e;
 
     j->state = ST_COPY;
+    arena_reset(&j->arena); /* of the copy to the target before */
     j->crc32 = 0;
     j->source_over = false;
     moved(j);
@@ -657,6 +665,11 @@ static void on_recorded(struct journal_request *r, enum err e)
 {
     struct repair_job *j = LIST_ENTRY(r, struct repair_job, record.request);
 
+    if (e == ERR_NOT_FOUND) { /* a client's write superseded g meanwhile: nothing of the batch happened */
+        j->claimed = true;
+        finish(j, JOB_LATER, 0);
+        return;
+    }
     if (e != ERR_OK) {
         fail(j, "journal", e, 0, "");
         return;

@@ -1,5 +1,7 @@
 #include "repair/plan.h"
 
+#include "fanout/etag.h"
+
 bool plan_may_begin(const struct key_view *v, uint64_t ambiguity_ms)
 {
     for (size_t i = 0; i < v->count; i++)
@@ -17,7 +19,7 @@ bool shown_same(const struct replica_object *a, const struct replica_object *b)
     if (a->stamped != b->stamped || a->body_bytes != b->body_bytes)
         return false;
     if (a->stamped)
-        return stamp_eq(&a->stamp, &b->stamp);
+        return stamp_eq(&a->stamp, &b->stamp) && !etag_contradicts(a->etag, b->etag);
     return strcmp(a->etag, b->etag) == 0;
 }
 

@@ -1,0 +1,14 @@
+/* fanout/etag.h - what two ETags say about two copies. Pure.
+ *
+ * An ETag names content only where it is the MD5 of the body: "32 hexadecimal digits" in quotes. Those of multipart
+ * uploads depend on how the parts were cut, and vendors have further kinds: of these nothing can be said. */
+#ifndef FANOUT_ETAG_H
+#define FANOUT_ETAG_H
+
+#include <stdbool.h>
+
+bool etag_same(const char *a, const char *b);
+/* Both are MD5s, and of different bodies. */
+bool etag_contradicts(const char *a, const char *b);
+
+#endif
