@@ -41,6 +41,7 @@ struct sim {
     bool faults;      /* things may go wrong now */
     bool muted;       /* nothing is traced: what is left of a crashed process frees itself */
     uint32_t fault_permille; /* how often, of each thing that may */
+    bool damage;             /* backends store a wrong byte now and then, which their ETag shows */
     uint64_t ambiguity_ms;
     char violation[512]; /* the first broken promise, "" while all hold */
     /* A ring of the last lines. */

@@ -77,7 +77,25 @@ uint64_t check_now(struct check *c)
     return ++c->count;
 }
 
-static bool allowed(const struct check *c, uint32_t key, const struct content *seen, uint64_t began)
+/* Another write of the key was under way at the same time, as far as anybody knows. */
+static bool overlapped(const struct check *c, const struct written *w)
+{
+    for (size_t i = 0; i < c->write_count; i++) {
+        const struct written *o = &c->writes[i];
+
+        if (o != w && o->key == w->key && o->begin < w->end && o->end > w->begin)
+            return true;
+    }
+    return false;
+}
+
+/* See the header: acknowledged alone, and before the read. */
+static bool damage_is_known(const struct check *c, const struct written *w, uint64_t began)
+{
+    return w->acked && !w->damaged && w->end <= began && !overlapped(c, w);
+}
+
+static bool allowed(const struct check *c, uint32_t key, const struct content *seen, bool damaged, uint64_t began)
 {
     uint64_t last_begin = 0; /* of a write acknowledged before the read began */
 
@@ -90,21 +108,22 @@ static bool allowed(const struct check *c, uint32_t key, const struct content *s
     for (size_t i = c->quiet_from[key]; i < c->write_count; i++) {
         const struct written *w = &c->writes[i];
 
-        if (w->key == key && w->content == seen && w->end >= last_begin)
+        if (w->key == key && w->content == seen && w->end >= last_begin && !(damaged && damage_is_known(c, w, began)))
             return true;
     }
     return false;
 }
 
-void check_read(struct check *c, uint32_t key, const struct content *seen, uint64_t began)
+void check_read(struct check *c, uint32_t key, const struct content *seen, bool damaged, uint64_t began)
 {
     size_t quiet_from = c->quiet_from[key];
 
     c->reads++;
     c->count++;
     c->quiet_from[key] = 0; /* the key may have got quiet while it was read */
-    if (!allowed(c, key, seen, began))
-        sim_violate(c->sim, "P4: a read of k%u saw %s, older than a write acknowledged before it began", key, name(seen));
+    if (!allowed(c, key, seen, damaged, began))
+        sim_violate(c->sim, "P4: a read of k%u saw %s%s, older than a write acknowledged before it began", key, name(seen),
+                    damaged ? ", damaged" : "");
     c->quiet_from[key] = quiet_from;
 }
 
@@ -129,6 +148,13 @@ static const struct content *shown(const struct check *c, uint32_t slot, uint32_
     const struct sim_object *o = &c->stores[slot].objects[key];
 
     return o->exists ? o->content : NULL;
+}
+
+static bool shown_allowed(const struct check *c, uint32_t slot, uint32_t key)
+{
+    const struct sim_object *o = &c->stores[slot].objects[key];
+
+    return allowed(c, key, shown(c, slot, key), o->exists && o->damaged, c->count);
 }
 
 static bool agree(const struct check *c, uint32_t key)
@@ -168,6 +194,7 @@ static void get_quiet(struct check *c, uint32_t key)
     w = add(c, key, shown(c, 0, key));
     w->acked = w->over = true;
     w->end = c->count;
+    w->damaged = c->stores[0].objects[key].exists && c->stores[0].objects[key].damaged;
     c->quiet_from[key] = first;
 }
 
@@ -182,7 +209,7 @@ static void check_strict(struct check *c, uint32_t key, uint32_t boot, uint64_t 
     newest = key_view_newest_stored(&v);
     may = newest ? newest->stored : (1u << c->replicas) - 1;
     for (uint32_t slot = 0; slot < c->replicas; slot++)
-        if (may & 1u << slot && !allowed(c, key, shown(c, slot, key), c->count))
+        if (may & 1u << slot && !shown_allowed(c, slot, key))
             sim_violate(c->sim,
                         "P4: %s k%u shows %s and may be read (set %x), though a newer write was acknowledged",
                         c->stores[slot].name, key, name(shown(c, slot, key)), may);
@@ -212,7 +239,7 @@ void check_converged(struct check *c)
     for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
         if (!agree(c, key))
             sim_violate(c->sim, "P3: replicas differ on k%u in the end", key);
-        if (!allowed(c, key, shown(c, 0, key), c->count))
+        if (!shown_allowed(c, 0, key))
             sim_violate(c->sim, "P3: k%u ends as %s, older than an acknowledged write", key, name(shown(c, 0, key)));
     }
 }

@@ -5,7 +5,8 @@
  * the journal, nothing on its way. A read R may see the value of W when
  *   - W began before R ended, and
  *   - no acknowledged write began after W's end and ended before R began.
- * When a key gets quiet, what its replicas show then counts as a write that was acknowledged at that moment, and all
+ * A damaged copy of W (a backend stored other bytes than it was sent, and its ETag shows it) may not be seen once W is
+ * acknowledged, if W was alone: of concurrent writes each counts on the copies of the others. When a key gets quiet, what its replicas show then counts as a write that was acknowledged at that moment, and all
  * unacknowledged writes that are over end before it: whatever is not shown then has vanished for good.
  *
  * After each step, per key:
@@ -28,6 +29,7 @@ struct written {
     const struct content *content; /* NULL: a delete */
     uint64_t begin, end;           /* on the checker's own count of events */
     bool acked, over, unverified;
+    bool damaged; /* what a quiet key shows may be; its write was not acknowledged */
     uint32_t landed; /* replicas that have shown it at some time; not known of deletes */
 };
 
@@ -57,7 +59,7 @@ void check_unknown(struct check *c, size_t write, bool refused);
 
 /* A client's read: `began` comes from check_now at its start. */
 uint64_t check_now(struct check *c);
-void check_read(struct check *c, uint32_t key, const struct content *seen, uint64_t began);
+void check_read(struct check *c, uint32_t key, const struct content *seen, bool damaged, uint64_t began);
 
 /* A replica has changed. */
 void check_landed(struct check *c, const struct sim_store *st, uint32_t key);

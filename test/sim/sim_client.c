@@ -133,7 +133,7 @@ static void write_begin(struct client *c)
         spec.headers = c->headers;
         spec.header_count = 2;
         spec.body_bytes = c->content->bytes;
-        spec.has_md5 = sim_chance(sim_of(c), 500);
+        spec.has_md5 = sim_of(c)->damage || sim_chance(sim_of(c), 500);
         memcpy(spec.md5, c->content->md5, sizeof(spec.md5));
     }
     if (write_open(&c->write, c->host->env, &spec, &write_events, c) != ERR_OK) {
@@ -186,6 +186,8 @@ static void read_on(struct client *c)
             read_finish(c);
             return;
         }
+        if (c->damaged && c->offset == 0)
+            bytes[0] ^= 1;
         if (c->offset + got > c->end || !content_equal(c->content, c->offset, bytes, got)) {
             sim_violate(sim_of(c), "P6: a read of k%u gave bytes that are not those of %s", c->key, c->content->header);
             read_finish(c);
@@ -216,8 +218,9 @@ static void on_head(void *ctx, const struct http_head *head, const struct replic
     }
     sim_trace(sim_of(c), "client %u: k%u reads %s from %s", c->number, c->key,
               c->content ? c->content->header : "nothing", from->name);
+    c->damaged = c->content && strcmp(object->etag, c->content->etag) != 0;
     if (head->status < 300 || head->status == 404)
-        check_read(c->host->check, c->key, c->content, c->began);
+        check_read(c->host->check, c->key, c->content, c->damaged, c->began);
     if (!c->content || head->length == 0) {
         read_finish(c);
         return;

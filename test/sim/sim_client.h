@@ -37,7 +37,7 @@ struct client {
     bool verified, feeding;
     /* GET */
     uint64_t began;
-    bool headed, finished;
+    bool headed, finished, damaged;
     char range[48];
 };
 

@@ -30,6 +30,8 @@ void content_init(struct content *c, uint32_t id, uint64_t bytes)
         c->md5[i] = (uint8_t)((i < 8 ? c->crc32 : bytes) >> i % 4 * 8);
     c->etag[0] = c->etag[33] = '"';
     hex_encode(c->md5, sizeof(c->md5), c->etag + 1);
+    memcpy(c->damaged_etag, c->etag, sizeof(c->etag));
+    c->damaged_etag[1] = c->etag[1] == 'd' ? 'e' : 'd';
     snprintf(c->header, sizeof(c->header), "%u", id);
 }
 

@@ -13,7 +13,7 @@ struct content {
     uint64_t bytes;
     uint32_t crc32;
     uint8_t md5[16]; /* stands for it: from the bytes' CRC and length */
-    char etag[CONTENT_ETAG_CHARS];
+    char etag[CONTENT_ETAG_CHARS], damaged_etag[CONTENT_ETAG_CHARS];
     char header[CONTENT_HEADER_MAX]; /* value of x-amz-meta-content: the number */
     char block[CONTENT_BLOCK];
 };

@@ -116,6 +116,11 @@ static void put_leave(struct replica_call *c)
     if (c->kind == CALL_PUT && c->crc32 != c->open_crc32)
         sim_violate(sim_of(c), "P6: %s k%u was sent bytes with CRC %08x as %08x", c->replica->store->name, c->key,
                     c->crc32, c->open_crc32);
+    /* The copy of a damaged copy. */
+    c->object.damaged = c->object.content && c->crc32 != c->object.content->crc32;
+    if (c->object.damaged && !sim_of(c)->damage)
+        sim_violate(sim_of(c), "P6: %s k%u was sent other bytes than those of %s", c->replica->store->name, c->key,
+                    c->object.content->header);
     c->left = true;
     sim_store_send(c->replica->store, c);
 }
@@ -259,7 +264,7 @@ static void show(const struct sim_object *o, struct replica_object *out)
     out->stamped = o->stamped;
     out->stamp = o->stamp;
     out->body_bytes = o->content->bytes;
-    snprintf(out->etag, sizeof(out->etag), "%s", o->content->etag);
+    snprintf(out->etag, sizeof(out->etag), "%s", sim_object_etag(o));
     snprintf(out->last_modified, sizeof(out->last_modified), "%llu", (unsigned long long)o->modified_s);
 }
 
@@ -291,7 +296,7 @@ static unsigned get_status(struct replica_call *c)
     if (!o->exists)
         return 404;
     c->end = o->content->bytes;
-    if (c->if_match[0] && strcmp(c->if_match, o->content->etag) != 0)
+    if (c->if_match[0] && strcmp(c->if_match, sim_object_etag(o)) != 0)
         return 412;
     if (!c->range[0])
         return 200;
@@ -318,7 +323,7 @@ static void make_head(struct replica_call *c, unsigned status)
     add_header(h, "content-length", length);
     if (!o->exists || status >= 400)
         return;
-    add_header(h, "ETag", o->content->etag);
+    add_header(h, "ETag", sim_object_etag(o));
     add_header(h, "Last-Modified", c->shown.last_modified);
     add_header(h, CONTENT_HEADER, o->content->header);
     if (o->stamped) {
@@ -400,6 +405,8 @@ static enum err sr_get_read(struct replica_call *c, void *at, size_t room, size_
         n = room;
     if (n)
         content_fill(c->object.content, c->offset, at, (size_t)n);
+    if (n && c->offset == 0 && c->object.damaged)
+        *(char *)at ^= 1;
     c->offset += n;
     *got = (size_t)n;
     /* More has to come, or the end: `done` follows the last byte, whether or not ERR_EOF is read. */

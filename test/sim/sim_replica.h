@@ -11,6 +11,7 @@
 /* What a replica shows for a key. */
 struct sim_object {
     bool exists, stamped;
+    bool damaged; /* its first byte is wrong */
     struct stamp stamp;
     const struct content *content;
     uint64_t modified_s;
@@ -48,6 +49,7 @@ void sim_store_fini(struct sim_store *st);
 void sim_store_set_down(struct sim_store *st, bool down, bool silent);
 /* A request for this key is on its way. */
 bool sim_store_expects(const struct sim_store *st, uint32_t key);
+const char *sim_object_etag(const struct sim_object *o);
 bool sim_object_same(const struct sim_object *a, const struct sim_object *b);
 
 void sim_replica_init(struct sim_replica *r, struct sim_store *st, struct clock *clock);

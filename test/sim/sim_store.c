@@ -47,11 +47,16 @@ bool sim_store_expects(const struct sim_store *st, uint32_t key)
     return false;
 }
 
+const char *sim_object_etag(const struct sim_object *o)
+{
+    return o->damaged ? o->content->damaged_etag : o->content->etag;
+}
+
 bool sim_object_same(const struct sim_object *a, const struct sim_object *b)
 {
     if (!a->exists || !b->exists)
         return a->exists == b->exists;
-    return a->content == b->content && a->stamped == b->stamped && (!a->stamped || stamp_eq(&a->stamp, &b->stamp));
+    return a->content == b->content && a->damaged == b->damaged && a->stamped == b->stamped && (!a->stamped || stamp_eq(&a->stamp, &b->stamp));
 }
 
 void sim_arrival_lose(struct arrival *a)
@@ -80,7 +85,7 @@ static void answer_after(struct replica_call *c, uint64_t after_ms, enum replica
 {
     c->answer = (struct replica_answer){.result = result, .error = error, .status = status};
     if (result == REPLICA_STORED && c->kind == CALL_PUT && c->object.content)
-        snprintf(c->answer.etag, sizeof(c->answer.etag), "%s", c->object.content->etag);
+        snprintf(c->answer.etag, sizeof(c->answer.etag), "%s", sim_object_etag(&c->object));
     sim_after(c->replica->sim, &c->event, after_ms);
 }
 
@@ -94,8 +99,13 @@ static void land(struct arrival *a)
         return;
     *o = a->object;
     o->modified_s = s->now_ms / 1000;
-    sim_trace(s, "%s k%u shows %s%s", st->name, a->key, o->content ? o->content->header : "nothing",
-              a->call ? "" : " (nobody waits)");
+    if (s->damage && o->content && o->content->bytes && sim_fault(s)) {
+        o->damaged = true;
+        if (a->call)
+            a->call->object.damaged = true;
+    }
+    sim_trace(s, "%s k%u shows %s%s%s", st->name, a->key, o->content ? o->content->header : "nothing",
+              o->damaged ? ", damaged" : "", a->call ? "" : " (nobody waits)");
     if (s->breakage == BREAK_COMEBACK && !o->exists && old.exists && sim_chance(s, 300))
         arrival_new(st, a->key, &old, sim_between(s, 1, 10000));
     st->landed(st->ctx, st, a->key);
@@ -116,7 +126,7 @@ static void on_arrival(struct sim_event *e)
         return;
     }
     absent = !now->exists;
-    refused = a->store->conditional && a->if_match[0] && (absent || strcmp(now->content->etag, a->if_match) != 0);
+    refused = a->store->conditional && a->if_match[0] && (absent || strcmp(sim_object_etag(now), a->if_match) != 0);
     if (!refused)
         land(a);
     if (answers && refused)

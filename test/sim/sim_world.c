@@ -313,6 +313,7 @@ static void setup_seeded(struct world *w)
     w->budget_chunks = sim_chance(s, 150) ? 5 : 64;
     w->terms.ring_chunks = (uint32_t)sim_between(s, 2, 4);
     s->faults = true;
+    s->damage = sim_chance(s, 150);
     s->fault_permille = fault_permilles[sim_between(s, 0, 4)];
     w->crash_permille = crash_permilles[sim_between(s, 0, 4)];
     for (uint32_t i = 0; i < w->client_count; i++)
