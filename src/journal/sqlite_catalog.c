@@ -333,14 +333,15 @@ uint32_t sqlite_catalog_search_begin(struct sqlite_catalog *c, uint32_t bucket, 
     return found;
 }
 
-void sqlite_catalog_search_end(struct sqlite_catalog *c, uint32_t bucket,
-                               const uint64_t oldest_unix_ms[static REPLICAS_MAX])
+void sqlite_catalog_search_end(struct sqlite_catalog *c, uint32_t bucket, const uint64_t *oldest_unix_ms)
 {
     struct sqlite_catalog_entry *e;
 
     pthread_rwlock_wrlock(&c->lock);
     e = find_locked(c, bucket);
-    for (int slot = 0; e && slot < REPLICAS_MAX; slot++) {
+    if (e && !oldest_unix_ms)
+        e->stale = true;
+    for (int slot = 0; e && oldest_unix_ms && slot < REPLICAS_MAX; slot++) {
         e->oldest_unix_ms[slot] = UINT64_MAX;
         if (e->hints[slot]) {
             lower(&e->oldest_unix_ms[slot], oldest_unix_ms[slot]);

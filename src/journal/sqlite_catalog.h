@@ -47,9 +47,9 @@ bool sqlite_catalog_lag(struct sqlite_catalog *c, uint32_t bucket, uint64_t now_
                         struct replica_lag out[static REPLICAS_MAX]);
 
 /* A search of the oldest hints: the next bucket after `bucket` that is stale, 0 when there is none; tells which
- * slots have hints. It begins before the database is read and ends with what was found there. */
+ * slots have hints. It begins before the database is read and ends with what was found there for each slot, or with
+ * NULL when it failed. */
 uint32_t sqlite_catalog_search_begin(struct sqlite_catalog *c, uint32_t bucket, uint32_t *slots);
-void sqlite_catalog_search_end(struct sqlite_catalog *c, uint32_t bucket,
-                               const uint64_t oldest_unix_ms[static REPLICAS_MAX]);
+void sqlite_catalog_search_end(struct sqlite_catalog *c, uint32_t bucket, const uint64_t *oldest_unix_ms);
 
 #endif

@@ -30,11 +30,10 @@ static const char *const texts[] = {
     [SQL_CLAIM_PUT] = "INSERT OR REPLACE INTO claim (bucket, key, id, targets, lease_ms, boot, mono_ms)"
                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [SQL_CLAIM_RELEASE] = "DELETE FROM claim WHERE bucket = ?1 AND key = ?2 AND id = ?3",
-    [SQL_LISTED_KEYS] =
-        "SELECT r.bucket, r.key, a.tries, a.due_unix_ms, a.dead FROM row AS r INDEXED BY row_listed"
-        " LEFT JOIN attempt AS a ON a.bucket = r.bucket AND a.key = r.key"
-        " WHERE (r.phase >= 4 OR r.orphan = 1) AND (r.bucket, r.key) > (?1, ?2)"
-        " ORDER BY r.bucket, r.key",
+    [SQL_LISTED_KEYS] = "SELECT r.bucket, r.key, a.tries, a.due_unix_ms, a.dead FROM row AS r"
+                        " LEFT JOIN attempt AS a ON a.bucket = r.bucket AND a.key = r.key"
+                        " WHERE (r.phase >= 4 OR r.orphan = 1) AND (r.bucket, r.key) > (?1, ?2)"
+                        " ORDER BY r.bucket, r.key",
     [SQL_OLDEST_HINTS] = "SELECT unix_ms, stored FROM row INDEXED BY row_oldest"
                          " WHERE bucket = ?1 AND phase >= 4 ORDER BY unix_ms",
     [SQL_ATTEMPT_FIND] = "SELECT dead FROM attempt WHERE bucket = ?1 AND key = ?2",

@@ -185,12 +185,14 @@ static void search_all(struct sqlite_store *s)
 
     while ((bucket = sqlite_catalog_search_begin(&s->catalog, bucket, &slots)) != 0) {
         uint64_t oldest[REPLICAS_MAX];
+        enum err err;
 
         memset(oldest, 0xff, sizeof(oldest));
-        if (search_oldest(s, bucket, slots, oldest))
+        err = search_oldest(s, bucket, slots, oldest);
+        if (err)
             log_warn("journal_lag_unknown", LOG_U64("bucket", bucket),
                      LOG_STR("cause", sqlite3_errmsg(s->read.handle)));
-        sqlite_catalog_search_end(&s->catalog, bucket, oldest);
+        sqlite_catalog_search_end(&s->catalog, bucket, err ? NULL : oldest);
     }
 }
 

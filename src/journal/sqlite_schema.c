@@ -13,8 +13,9 @@ enum { APPLICATION_ID = 0x73336d6a }; /* "s3mj" */
 static const struct migration {
     const char *text;
 } migrations[] = {
-    /* 1: rows without rowid: the key is the tree, so that a healthy write touches one page of one tree. Open rows
-     * are in no index. `orphan` marks open and outcome rows whose process is gone; the phase stays as written. */
+    /* 1: rows without rowid: the key is the tree, so that a healthy write touches one page of one tree. Repair's list
+     * is that same tree in its order: besides hints and orphans it holds only what is under way. `orphan` marks open and
+     * outcome rows whose process is gone; the phase stays as written. */
     {"CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
      "CREATE TABLE bucket (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"
      " created_unix_ms INTEGER NOT NULL, configured INTEGER NOT NULL);"
@@ -25,7 +26,6 @@ static const struct migration {
      " kind INTEGER NOT NULL, phase INTEGER NOT NULL, stored INTEGER NOT NULL, unresolved INTEGER NOT NULL,"
      " orphan INTEGER NOT NULL, boot INTEGER NOT NULL, mono_ms INTEGER NOT NULL, unix_ms INTEGER NOT NULL,"
      " PRIMARY KEY (bucket, key, stamp)) WITHOUT ROWID;"
-     "CREATE INDEX row_listed ON row (bucket, key) WHERE phase >= 4 OR orphan = 1;"
      "CREATE INDEX row_oldest ON row (bucket, unix_ms, stored) WHERE phase >= 4;"
      "CREATE TABLE claim (bucket INTEGER NOT NULL, key BLOB NOT NULL, id INTEGER NOT NULL, targets INTEGER "
      "NOT NULL,"
@@ -343,7 +343,7 @@ enum err schema_open(struct sqlite_store *s, char why[static JOURNAL_WHY_BYTES])
     if (!err)
         err = switch_to_log(s, why);
     if (!err)
-        err = set_up(s, &s->write, "-4096", why);
+        err = set_up(s, &s->write, "-8192", why);
     if (!err)
         err = lift_schema(s, version, why);
     if (!err)

@@ -32,7 +32,7 @@ enum {
     GROUP_REQUESTS = 512,
     GROUP_LAZY = 1024,
     CHECKPOINT_FRAMES = 1000,
-    CHECKPOINT_LATEST_FRAMES = 4000,
+    CHECKPOINT_LATEST_FRAMES = 2000,
 };
 
 /* What only the writer thread knows. */
@@ -251,10 +251,13 @@ static void fail_requests(struct writer *w, enum err err)
 
 static void free_lazy(struct list *lazy)
 {
-    struct list *node;
+    struct list *next;
 
-    while ((node = list_pop(lazy)))
+    for (struct list *node = lazy->next; node != lazy; node = next) {
+        next = node->next;
         free(LIST_ENTRY(node, struct lazy, node));
+    }
+    list_init(lazy);
 }
 
 /* After a failure they are kept for a later group, unless there will be none. */
