@@ -39,11 +39,6 @@ void admin_refuse(struct admin_request *r, unsigned status, const char *why)
 
 /* --- routes ----------------------------------------------------------------------------------------------- */
 
-static const char *report_type(const struct admin_request *r)
-{
-    return r->for_people ? "text/plain; charset=utf-8" : "application/json";
-}
-
 static void get_healthz(struct admin_request *r, struct span rest)
 {
     admin_refuse(r, 200, "ok");
@@ -63,10 +58,15 @@ static void get_metrics(struct admin_request *r, struct span rest)
     admin_answer(r, 200, "text/plain; version=0.0.4; charset=utf-8");
 }
 
+static void report_buckets(struct admin_request *r, const struct bucket *only)
+{
+    bucket_report_print(r->admin, &r->body, r->for_people, only);
+    admin_answer(r, 200, r->for_people ? "text/plain; charset=utf-8" : "application/json");
+}
+
 static void get_buckets(struct admin_request *r, struct span rest)
 {
-    bucket_report_print(r->admin, &r->body, r->for_people);
-    admin_answer(r, 200, report_type(r));
+    report_buckets(r, NULL);
 }
 
 /* BUCKET or BUCKET/KEY; everything behind the first slash is the key. */
@@ -76,19 +76,16 @@ static void get_status(struct admin_request *r, struct span rest)
     const struct catalog_bucket *found;
 
     bucket = span_cut(&path, '/');
-    if (bucket.len == 0) {
-        get_buckets(r, rest);
-    } else if (!s3_decode(&r->arena, path, false, &key) || !s3_decode(&r->arena, bucket, false, &bucket)) {
+    if (!s3_decode(&r->arena, path, false, &key) || !s3_decode(&r->arena, bucket, false, &bucket))
         admin_refuse(r, 400, "the path is not percent-encoded as it must be");
-    } else if (!(found = catalog_by_name(r->admin->options.catalog, bucket))) {
+    else if (!(found = catalog_by_name(r->admin->options.catalog, bucket)))
         admin_refuse(r, 404, "there is no such bucket");
-    } else if (key.len == 0) {
-        admin_refuse(r, 400, "a key is missing: /status/BUCKET/KEY");
-    } else if (key.len > S3_KEY_BYTES_MAX) {
+    else if (key.len > S3_KEY_BYTES_MAX)
         admin_refuse(r, 400, "the key is longer than 1024 bytes");
-    } else {
+    else if (key.len)
         key_report_start(r, found, key);
-    }
+    else
+        report_buckets(r, &found->record);
 }
 
 static const struct route {
@@ -155,7 +152,8 @@ static void on_request(void *ctx, struct http_exchange *x, const struct http_hea
     if (head->method != HTTP_GET && head->method != HTTP_HEAD)
         admin_refuse(r, 405, "only GET is known here");
     else if (!route)
-        admin_refuse(r, 404, "known here: /healthz /readyz /metrics /status /status/BUCKET/KEY");
+        admin_refuse(r, 404,
+                     "known here: /healthz /readyz /metrics /status /status/BUCKET /status/BUCKET/KEY");
     else
         route->get(r, rest);
 }

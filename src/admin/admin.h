@@ -4,6 +4,7 @@
  *   GET /readyz                200 while it takes requests, else 503 and why not
  *   GET /metrics               Prometheus text
  *   GET /status                buckets and their replicas: state, hints, lag
+ *   GET /status/BUCKET         the same of one bucket
  *   GET /status/BUCKET/KEY     the key's rows and claim, and what each replica shows
  * The status pages are JSON, or tables for people when asked with Accept: text/plain. No authentication: it belongs
  * on a private address. */

@@ -29,8 +29,8 @@ void admin_refuse(struct admin_request *r, unsigned status, const char *why);
 /* metrics.c */
 void metrics_print(const struct admin *a, struct text *out);
 
-/* bucket_report.c */
-void bucket_report_print(const struct admin *a, struct text *out, bool for_people);
+/* bucket_report.c; `only`: of this bucket, NULL: of all */
+void bucket_report_print(const struct admin *a, struct text *out, bool for_people, const struct bucket *only);
 /* A replica's name in reports and metrics: its backend's, or backend/bucket when two are on one backend. */
 struct replica_name {
     char text[2 * 64 + 2];

@@ -86,31 +86,41 @@ static void print_rows(const struct admin *a, struct table *table, const struct 
     }
 }
 
-void bucket_report_print(const struct admin *a, struct text *out, bool for_people)
+static void print_bucket(const struct admin *a, struct text *out, struct table *table, const struct bucket *b)
+{
+    struct journal *j = a->options.env->journal;
+    struct replica_lag lag[REPLICAS_MAX];
+
+    j->ops->lag(j, b->id, lag);
+    if (table)
+        print_rows(a, table, b, lag);
+    else
+        print_json(a, out, b, lag);
+}
+
+void bucket_report_print(const struct admin *a, struct text *out, bool for_people, const struct bucket *only)
 {
     static const char *const heads[] = {"BUCKET", "REPLICA", "BUCKET THERE", "STATE", "HINTS", "LAG"};
     struct journal *j = a->options.env->journal;
-    struct table table = {.columns = sizeof(heads) / sizeof(heads[0])};
-    struct replica_lag lag[REPLICAS_MAX];
+    struct table rows = {.columns = sizeof(heads) / sizeof(heads[0])};
+    struct table *table = for_people ? &rows : NULL;
     struct bucket b = {.id = 0};
-    const char *comma = "";
+    bool first = true;
 
-    for (size_t i = 0; for_people && i < table.columns; i++)
-        table_cell(&table, "%s", heads[i]);
-    if (!for_people)
+    for (size_t i = 0; table && i < rows.columns; i++)
+        table_cell(table, "%s", heads[i]);
+    if (!table)
         text_add(out, SPAN("{\"buckets\":["));
-    while (j->ops->bucket_after(j, span_of(b.name), &b)) {
-        j->ops->lag(j, b.id, lag);
-        if (for_people) {
-            print_rows(a, &table, &b, lag);
-        } else {
-            text_printf(out, "%s", comma);
-            print_json(a, out, &b, lag);
-            comma = ",\n";
-        }
+    if (only)
+        print_bucket(a, out, table, only);
+    while (!only && j->ops->bucket_after(j, span_of(b.name), &b)) {
+        if (!table && !first)
+            text_add(out, SPAN(",\n"));
+        print_bucket(a, out, table, &b);
+        first = false;
     }
-    if (for_people)
-        table_end(&table, out);
+    if (table)
+        table_end(table, out);
     else
         text_add(out, SPAN("]}\n"));
 }

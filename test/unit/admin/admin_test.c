@@ -379,12 +379,12 @@ static void what_is_not_there_is_refused(void **state)
         unsigned status;
         const char *body;
     } cases[] = {
-        {GET("/"), 404, "known here: /healthz /readyz /metrics /status /status/BUCKET/KEY\n"},
-        {GET("/healthzz"), 404, "known here: /healthz /readyz /metrics /status /status/BUCKET/KEY\n"},
+        {GET("/"), 404, "known here: /healthz /readyz /metrics /status /status/BUCKET /status/BUCKET/KEY\n"},
+        {GET("/healthzz"), 404,
+         "known here: /healthz /readyz /metrics /status /status/BUCKET /status/BUCKET/KEY\n"},
         {"DELETE /status HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", 405, "only GET is known here\n"},
         {GET("/status/nothing/key"), 404, "there is no such bucket\n"},
-        {GET("/status/media"), 400, "a key is missing: /status/BUCKET/KEY\n"},
-        {GET("/status/media/"), 400, "a key is missing: /status/BUCKET/KEY\n"},
+        {GET("/status//key"), 404, "there is no such bucket\n"},
         {GET("/status/media/%zz"), 400, "the path is not percent-encoded as it must be\n"},
         {GET("/status/media/%00"), 400, "the path is not percent-encoded as it must be\n"},
     };
@@ -421,6 +421,18 @@ static void buckets_show_state_hints_and_lag(void **state)
            "media   a        media         up     0      -\n"
            "media   b        media-copy    down   12     2 min\n");
     assert_non_null(strstr(b->answer, "Content-Type: text/plain"));
+}
+
+static void one_bucket_can_be_asked_for(void **state)
+{
+    struct bed *b = *state;
+
+    expect(b, GET_PEOPLE("/status/media"), 200,
+           "BUCKET  REPLICA  BUCKET THERE  STATE  HINTS  LAG\n"
+           "media   a        media         up     0      -\n"
+           "media   b        media-copy    up     0      -\n");
+    ask(b, GET("/status/media/?x"));
+    assert_non_null(strstr(body_of(b), "{\"buckets\":[{\"name\":\"media\",\"replicas\":[{\"name\":\"a\","));
 }
 
 static void two_replicas_on_one_backend_have_two_names(void **state)
@@ -621,6 +633,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_not_there_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_key_that_is_too_long_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(buckets_show_state_hints_and_lag, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_bucket_can_be_asked_for, setup, teardown),
         cmocka_unit_test_setup_teardown(two_replicas_on_one_backend_have_two_names, setup, teardown),
         cmocka_unit_test_setup_teardown(a_key_shows_its_rows_its_claim_and_what_each_replica_has, setup,
                                         teardown),

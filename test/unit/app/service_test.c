@@ -191,7 +191,8 @@ static void status_is_told_by_a_running_gateway_only(void **state)
     assert_int_equal(status_print(admin, NULL, false), 0);
     assert_int_equal(status_print(admin, NULL, true), 0);
     assert_int_equal(status_print(admin, "media/a key/with spaces", true), 0);
-    assert_int_equal(status_print(admin, "media", false), 1);
+    assert_int_equal(status_print(admin, "media", false), 0);
+    assert_int_equal(status_print(admin, "nothing", false), 1);
     assert_int_equal(status_print(admin, "nothing/x", false), 1);
     stop(&p);
     assert_int_equal(status_print(admin, NULL, false), 1);
