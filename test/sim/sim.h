@@ -38,9 +38,10 @@ struct sim {
     struct sim_event **heap;
     size_t count, room;
     enum sim_breakage breakage;
-    bool faults;      /* things may go wrong now */
-    bool muted;       /* nothing is traced: what is left of a crashed process frees itself */
+    bool faults;             /* things may go wrong now */
+    bool muted;              /* nothing is traced: what is left of a crashed process frees itself */
     uint32_t fault_permille; /* how often, of each thing that may */
+    bool lease_lost;         /* the process that runs may no longer act */
     bool damage;             /* backends store a wrong byte now and then, which their ETag shows */
     uint64_t ambiguity_ms;
     char violation[512]; /* the first broken promise, "" while all hold */

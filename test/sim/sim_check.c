@@ -56,8 +56,8 @@ void check_acked(struct check *c, size_t write, uint32_t stored, uint32_t need)
     w->end = ++c->count;
     c->acked++;
     if (w->content && (w->landed & stored) != stored)
-        sim_violate(c->sim, "P1: the write of %s to k%u is called stored on %x and was on %x only", name(w->content), w->key,
-                    stored, w->landed);
+        sim_violate(c->sim, "P1: the write of %s to k%u is called stored on %x and was on %x only",
+                    name(w->content), w->key, stored, w->landed);
     if ((uint32_t)__builtin_popcount(stored) < need)
         sim_violate(c->sim, "P1: the write of %s to k%u is acknowledged with %x stored, %u are needed",
                     name(w->content), w->key, stored, need);
@@ -95,7 +95,8 @@ static bool damage_is_known(const struct check *c, const struct written *w, uint
     return w->acked && !w->damaged && w->end <= began && !overlapped(c, w);
 }
 
-static bool allowed(const struct check *c, uint32_t key, const struct content *seen, bool damaged, uint64_t began)
+static bool allowed(const struct check *c, uint32_t key, const struct content *seen, bool damaged,
+                    uint64_t began)
 {
     uint64_t last_begin = 0; /* of a write acknowledged before the read began */
 
@@ -108,7 +109,8 @@ static bool allowed(const struct check *c, uint32_t key, const struct content *s
     for (size_t i = c->quiet_from[key]; i < c->write_count; i++) {
         const struct written *w = &c->writes[i];
 
-        if (w->key == key && w->content == seen && w->end >= last_begin && !(damaged && damage_is_known(c, w, began)))
+        if (w->key == key && w->content == seen && w->end >= last_begin &&
+            !(damaged && damage_is_known(c, w, began)))
             return true;
     }
     return false;
@@ -122,8 +124,8 @@ void check_read(struct check *c, uint32_t key, const struct content *seen, bool 
     c->count++;
     c->quiet_from[key] = 0; /* the key may have got quiet while it was read */
     if (!allowed(c, key, seen, damaged, began))
-        sim_violate(c->sim, "P4: a read of k%u saw %s%s, older than a write acknowledged before it began", key, name(seen),
-                    damaged ? ", damaged" : "");
+        sim_violate(c->sim, "P4: a read of k%u saw %s%s, older than a write acknowledged before it began",
+                    key, name(seen), damaged ? ", damaged" : "");
     c->quiet_from[key] = quiet_from;
 }
 
@@ -138,7 +140,8 @@ void check_landed(struct check *c, const struct sim_store *st, uint32_t key)
             continue;
         w->landed |= 1u << st->slot;
         if (w->unverified)
-            sim_violate(c->sim, "P6: %s k%u shows %s, whose body never verified", st->name, key, name(w->content));
+            sim_violate(c->sim, "P6: %s k%u shows %s, whose body never verified", st->name, key,
+                        name(w->content));
     }
     c->touched[key] = true;
 }
@@ -240,6 +243,7 @@ void check_converged(struct check *c)
         if (!agree(c, key))
             sim_violate(c->sim, "P3: replicas differ on k%u in the end", key);
         if (!shown_allowed(c, 0, key))
-            sim_violate(c->sim, "P3: k%u ends as %s, older than an acknowledged write", key, name(shown(c, 0, key)));
+            sim_violate(c->sim, "P3: k%u ends as %s, older than an acknowledged write", key,
+                        name(shown(c, 0, key)));
     }
 }

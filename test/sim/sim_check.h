@@ -29,7 +29,7 @@ struct written {
     const struct content *content; /* NULL: a delete */
     uint64_t begin, end;           /* on the checker's own count of events */
     bool acked, over, unverified;
-    bool damaged; /* what a quiet key shows may be; its write was not acknowledged */
+    bool damaged;    /* what a quiet key shows may be; its write was not acknowledged */
     uint32_t landed; /* replicas that have shown it at some time; not known of deletes */
 };
 

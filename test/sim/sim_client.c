@@ -189,7 +189,8 @@ static void read_on(struct client *c)
         if (c->damaged && c->offset == 0)
             bytes[0] ^= 1;
         if (c->offset + got > c->end || !content_equal(c->content, c->offset, bytes, got)) {
-            sim_violate(sim_of(c), "P6: a read of k%u gave bytes that are not those of %s", c->key, c->content->header);
+            sim_violate(sim_of(c), "P6: a read of k%u gave bytes that are not those of %s", c->key,
+                        c->content->header);
             read_finish(c);
             return;
         }
@@ -226,8 +227,9 @@ static void on_head(void *ctx, const struct http_head *head, const struct replic
         return;
     }
     c->offset = 0;
-    if (part && (head->status != 206 || !span_to_u64(span_head(span_skip(*part, 6), span_find(span_skip(*part, 6), '-')),
-                                                     &c->offset)))
+    if (part &&
+        (head->status != 206 ||
+         !span_to_u64(span_head(span_skip(*part, 6), span_find(span_skip(*part, 6), '-')), &c->offset)))
         sim_violate(sim_of(c), "P6: a read of k%u has a bad Content-Range", c->key);
     c->end = c->offset + head->length;
 }

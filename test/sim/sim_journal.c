@@ -144,7 +144,8 @@ static bool read_begin(struct journey *y)
         if (stamp_eq(&r->stamp, &b->stamp))
             continue;
         key_view_add(&b->view, r);
-        if (r->version > b->version || (r->version == b->version && memcmp(r->stamp.b, b->stamp.b, STAMP_BYTES) > 0)) {
+        if (r->version > b->version ||
+            (r->version == b->version && memcmp(r->stamp.b, b->stamp.b, STAMP_BYTES) > 0)) {
             b->version = r->version + 1;
             raise = true;
         }
@@ -166,8 +167,8 @@ static void happen_raise(struct journey *y)
 
 static enum err happen_write(struct journey *y)
 {
-    static const char *const phases[] = {[ROW_OPEN] = "open", [ROW_OUTCOME] = "outcome", [ROW_FINAL] = "final",
-                                         [ROW_MERGED] = "merged"};
+    static const char *const phases[] = {
+        [ROW_OPEN] = "open", [ROW_OUTCOME] = "outcome", [ROW_FINAL] = "final", [ROW_MERGED] = "merged"};
     struct journal_write *w = (struct journal_write *)(void *)y->request;
     struct disk *d = y->journal->disk;
     struct disk_row *r = w->change ? disk_find(d, y->key, &w->row.stamp) : NULL;
@@ -184,8 +185,8 @@ static enum err happen_write(struct journey *y)
         r->row.stored = w->add_stored ? r->row.stored | w->row.stored : w->row.stored;
         r->row.unresolved = w->row.unresolved;
         r->changed_ms = d->sim->now_ms;
-        sim_trace(d->sim, "journal k%u row %s %s, stored %x, unresolved %x", y->key, short_stamp(&w->row.stamp, text),
-                  phases[r->row.phase], r->row.stored, r->row.unresolved);
+        sim_trace(d->sim, "journal k%u row %s %s, stored %x, unresolved %x", y->key,
+                  short_stamp(&w->row.stamp, text), phases[r->row.phase], r->row.stored, r->row.unresolved);
     }
     for (size_t i = 0; i < w->remove_count; i++)
         disk_remove(d, y->key, &w->remove[i], "batch");
@@ -202,8 +203,7 @@ static enum err happen_claim(struct journey *y)
     struct sim_journal *j = y->journal;
     struct disk_claim *c = &j->disk->claims[y->key];
 
-    if (c->taken &&
-        age_since(j->disk, c->taken_ms, j->boot_ms) < c->claim.lease_ms + j->sim->ambiguity_ms)
+    if (c->taken && age_since(j->disk, c->taken_ms, j->boot_ms) < c->claim.lease_ms + j->sim->ambiguity_ms)
         return ERR_EXISTS;
     r->id = ++j->disk->last_claim;
     *c = (struct disk_claim){.taken = true,
@@ -280,8 +280,9 @@ static bool is_writing(enum kind kind)
     return kind == BEGIN || kind == WRITE || kind == CLAIM;
 }
 
-static const char *const kind_names[] = {[BEGIN] = "begin", [READ] = "read",     [WRITE] = "write", [CLAIM] = "claim",
-                                         [SCAN] = "scan",   [FORGET] = "forget", [OTHER] = "other"};
+static const char *const kind_names[] = {
+    [BEGIN] = "begin", [READ] = "read",     [WRITE] = "write", [CLAIM] = "claim",
+    [SCAN] = "scan",   [FORGET] = "forget", [OTHER] = "other"};
 
 /* A failing disk: writes that failed may be there all the same. */
 static enum err happen_or_fail(struct journey *y)
@@ -341,7 +342,8 @@ static void on_event(struct sim_event *e)
     sim_after(s, &y->event, sim_chance(s, 700) ? 0 : journal_delay_ms(s));
 }
 
-static struct journey *journey_new(struct journal *journal, struct journal_request *r, enum kind kind, uint32_t key)
+static struct journey *journey_new(struct journal *journal, struct journal_request *r, enum kind kind,
+                                   uint32_t key)
 {
     struct sim_journal *j = of(journal);
     struct journey *y = calloc(1, sizeof(*y));
@@ -415,7 +417,8 @@ static void sj_attempt(struct journal *j, const struct journal_attempt *a)
 
     if (sj->dead)
         return;
-    sim_trace(sj->sim, "journal %.*s attempt %u failed: %.*s", SPAN_ARG(a->key.key), a->tries, SPAN_ARG(a->reason));
+    sim_trace(sj->sim, "journal %.*s attempt %u failed: %.*s", SPAN_ARG(a->key.key), a->tries,
+              SPAN_ARG(a->reason));
     sj->disk->work[sim_key_number(a->key.key)] = (struct disk_work){
         .tries = a->tries,
         .until_ms = sj->sim->now_ms + a->wait_ms,
@@ -428,7 +431,8 @@ static void sj_bucket_write(struct journal *j, struct journal_bucket_write *r)
     journey_new(j, &r->request, OTHER, 0);
 }
 
-static bool sj_maybe(struct journal *journal, struct journal_key key, enum journal_question q, const struct stamp *own)
+static bool sj_maybe(struct journal *journal, struct journal_key key, enum journal_question q,
+                     const struct stamp *own)
 {
     struct sim_journal *j = of(journal);
     uint32_t number = sim_key_number(key.key);
@@ -517,7 +521,8 @@ static const struct journal_ops ops = {
 
 void sim_journal_init(struct sim_journal *j, struct disk *d, uint32_t boot, uint32_t replicas)
 {
-    *j = (struct sim_journal){.journal = {.ops = &ops}, .sim = d->sim, .disk = d, .boot = boot, .replicas = replicas};
+    *j = (struct sim_journal){
+        .journal = {.ops = &ops}, .sim = d->sim, .disk = d, .boot = boot, .replicas = replicas};
     j->boot_ms = d->sim->now_ms;
     list_init(&j->under_way);
     if (d->sim->breakage == BREAK_RESTART)

@@ -67,8 +67,10 @@ static size_t trace_lines(const struct arguments *a)
 static void run_seeds(const struct arguments *a, struct totals *t)
 {
     for (uint64_t i = 0; i < a->runs && t->failed < FAILURES_MAX; i++) {
-        struct world_options o = {
-            .seed = a->seed + i, .replicas = (uint32_t)a->replicas, .operations = (uint32_t)a->steps, .trace = a->trace};
+        struct world_options o = {.seed = a->seed + i,
+                                  .replicas = (uint32_t)a->replicas,
+                                  .operations = (uint32_t)a->steps,
+                                  .trace = a->trace};
         struct world_result r;
 
         world_run(&o, &r, trace_lines(a));
@@ -123,12 +125,13 @@ static void run_broken(const struct arguments *a, struct totals *t)
         uint64_t i = 0;
 
         for (; i < a->runs && !r.violated; i++) {
-            struct world_options o = {.seed = a->seed + i, .operations = (uint32_t)a->steps, .breakage = b, .trace = a->trace};
+            struct world_options o = {
+                .seed = a->seed + i, .operations = (uint32_t)a->steps, .breakage = b, .trace = a->trace};
 
             world_run(&o, &r, a->trace ? SIM_TRACE_LINES : 0);
         }
-        printf("%s: %s after %llu runs%s%s\n", names[b], r.violated ? "noticed" : "NOT NOTICED", (unsigned long long)i,
-               r.violated ? ": " : "", r.violation);
+        printf("%s: %s after %llu runs%s%s\n", names[b], r.violated ? "noticed" : "NOT NOTICED",
+               (unsigned long long)i, r.violated ? ": " : "", r.violation);
         t->passed += r.violated;
         t->failed += !r.violated;
     }
@@ -141,10 +144,10 @@ static bool number(const char *text, uint64_t *out)
 
 static bool parse(int argc, char **argv, struct arguments *a)
 {
-    static const struct option options[] = {{"seed", required_argument, NULL, 's'}, {"runs", required_argument, NULL, 'r'},
-                                            {"steps", required_argument, NULL, 'k'},
-                                            {"replicas", required_argument, NULL, 'n'},
-                                            {"trace", no_argument, NULL, 't'}, {0}};
+    static const struct option options[] = {
+        {"seed", required_argument, NULL, 's'},  {"runs", required_argument, NULL, 'r'},
+        {"steps", required_argument, NULL, 'k'}, {"replicas", required_argument, NULL, 'n'},
+        {"trace", no_argument, NULL, 't'},       {0}};
     bool good = true;
     int c;
 
@@ -188,9 +191,11 @@ int main(int argc, char **argv)
     modes[mode].run(&a, &t);
     printf("%llu steps, %llu crashes; writes: %llu acknowledged, %llu refused, %llu unknown; %llu reads;"
            " repairs: %llu copies, %llu deletes; keys quiet %llu times\n",
-           (unsigned long long)t.sum.steps, (unsigned long long)t.sum.crashes, (unsigned long long)t.sum.acked,
-           (unsigned long long)t.sum.refused, (unsigned long long)t.sum.unknown, (unsigned long long)t.sum.reads,
-           (unsigned long long)t.sum.copied, (unsigned long long)t.sum.deleted, (unsigned long long)t.sum.quiets);
+           (unsigned long long)t.sum.steps, (unsigned long long)t.sum.crashes,
+           (unsigned long long)t.sum.acked, (unsigned long long)t.sum.refused,
+           (unsigned long long)t.sum.unknown, (unsigned long long)t.sum.reads,
+           (unsigned long long)t.sum.copied, (unsigned long long)t.sum.deleted,
+           (unsigned long long)t.sum.quiets);
     printf("%llu passed, %llu failed\n", (unsigned long long)t.passed, (unsigned long long)t.failed);
     return t.failed != 0;
 }

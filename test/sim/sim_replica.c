@@ -89,7 +89,8 @@ static void call_done(struct replica_call *c)
 /* Breaks the call. What has left is not called back. */
 static void call_break(struct replica_call *c, enum err error)
 {
-    c->answer = (struct replica_answer){.result = c->left ? REPLICA_UNRESOLVED : REPLICA_MISSED, .error = error};
+    c->answer =
+        (struct replica_answer){.result = c->left ? REPLICA_UNRESOLVED : REPLICA_MISSED, .error = error};
     call_done(c);
 }
 
@@ -114,15 +115,23 @@ const char *call_name(const struct replica_call *c)
 static void put_leave(struct replica_call *c)
 {
     if (c->kind == CALL_PUT && c->crc32 != c->open_crc32)
-        sim_violate(sim_of(c), "P6: %s k%u was sent bytes with CRC %08x as %08x", c->replica->store->name, c->key,
-                    c->crc32, c->open_crc32);
+        sim_violate(sim_of(c), "P6: %s k%u was sent bytes with CRC %08x as %08x", c->replica->store->name,
+                    c->key, c->crc32, c->open_crc32);
     /* The copy of a damaged copy. */
     c->object.damaged = c->object.content && c->crc32 != c->object.content->crc32;
     if (c->object.damaged && !sim_of(c)->damage)
-        sim_violate(sim_of(c), "P6: %s k%u was sent other bytes than those of %s", c->replica->store->name, c->key,
-                    c->object.content->header);
+        sim_violate(sim_of(c), "P6: %s k%u was sent other bytes than those of %s", c->replica->store->name,
+                    c->key, c->object.content->header);
     c->left = true;
     sim_store_send(c->replica->store, c);
+}
+
+/* The barrier opens. Another gateway may have this one's keys by now. */
+static void check_lease(struct replica_call *c)
+{
+    if (sim_of(c)->lease_lost && !c->replica->dead)
+        sim_violate(sim_of(c), "P2: %s k%u: a %s goes past its barrier without a lease",
+                    c->replica->store->name, c->key, call_name(c));
 }
 
 /* Bytes that may leave now. */
@@ -233,6 +242,7 @@ static void sr_put_more(struct replica_call *c)
 static void sr_put_open(struct replica_call *c, uint32_t crc32)
 {
     assert(c->kind == CALL_PUT && !c->open);
+    check_lease(c);
     c->open = true;
     c->open_crc32 = crc32;
     put_resume(c);
@@ -249,6 +259,7 @@ static enum err sr_delete(struct replica *r, struct replica_call **out, struct s
     c = call_new(r, CALL_DELETE, sim_key_number(key), ctx);
     c->put_events = *events;
     c->open = true;
+    check_lease(c);
     sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 8));
     *out = c;
     return ERR_OK;
@@ -331,8 +342,8 @@ static void make_head(struct replica_call *c, unsigned status)
         add_header(h, "x-amz-meta-s3mirror-stamp", stamp);
     }
     if (status == 206) {
-        snprintf(part, 96, "bytes %llu-%llu/%llu", (unsigned long long)c->offset, (unsigned long long)c->end - 1,
-                 (unsigned long long)o->content->bytes);
+        snprintf(part, 96, "bytes %llu-%llu/%llu", (unsigned long long)c->offset,
+                 (unsigned long long)c->end - 1, (unsigned long long)o->content->bytes);
         add_header(h, "Content-Range", part);
     }
 }
@@ -410,7 +421,8 @@ static enum err sr_get_read(struct replica_call *c, void *at, size_t room, size_
     c->offset += n;
     *got = (size_t)n;
     /* More has to come, or the end: `done` follows the last byte, whether or not ERR_EOF is read. */
-    if (c->offset == c->ready && (!n || c->offset == c->end) && !c->stalled && !c->event.slot && !c->replica->dead)
+    if (c->offset == c->ready && (!n || c->offset == c->end) && !c->stalled && !c->event.slot &&
+        !c->replica->dead)
         sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 4));
     if (n)
         return ERR_OK;

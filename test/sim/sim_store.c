@@ -56,7 +56,8 @@ bool sim_object_same(const struct sim_object *a, const struct sim_object *b)
 {
     if (!a->exists || !b->exists)
         return a->exists == b->exists;
-    return a->content == b->content && a->damaged == b->damaged && a->stamped == b->stamped && (!a->stamped || stamp_eq(&a->stamp, &b->stamp));
+    return a->content == b->content && a->damaged == b->damaged && a->stamped == b->stamped &&
+           (!a->stamped || stamp_eq(&a->stamp, &b->stamp));
 }
 
 void sim_arrival_lose(struct arrival *a)
@@ -68,7 +69,8 @@ void sim_arrival_lose(struct arrival *a)
 
 static void on_arrival(struct sim_event *e);
 
-static struct arrival *arrival_new(struct sim_store *st, uint32_t key, const struct sim_object *o, uint64_t after_ms)
+static struct arrival *arrival_new(struct sim_store *st, uint32_t key, const struct sim_object *o,
+                                   uint64_t after_ms)
 {
     struct arrival *a = calloc(1, sizeof(*a));
 
@@ -80,8 +82,8 @@ static struct arrival *arrival_new(struct sim_store *st, uint32_t key, const str
     return a;
 }
 
-static void answer_after(struct replica_call *c, uint64_t after_ms, enum replica_result result, unsigned status,
-                         enum err error)
+static void answer_after(struct replica_call *c, uint64_t after_ms, enum replica_result result,
+                         unsigned status, enum err error)
 {
     c->answer = (struct replica_answer){.result = result, .error = error, .status = status};
     if (result == REPLICA_STORED && c->kind == CALL_PUT && c->object.content)
@@ -126,7 +128,8 @@ static void on_arrival(struct sim_event *e)
         return;
     }
     absent = !now->exists;
-    refused = a->store->conditional && a->if_match[0] && (absent || strcmp(sim_object_etag(now), a->if_match) != 0);
+    refused =
+        a->store->conditional && a->if_match[0] && (absent || strcmp(sim_object_etag(now), a->if_match) != 0);
     if (!refused)
         land(a);
     if (answers && refused)
@@ -140,38 +143,40 @@ static void on_arrival(struct sim_event *e)
 
 /* What may happen to a request past its barrier. */
 struct fate {
-    bool lands, late;    /* it takes effect; any time within ambiguity_ms */
-    bool told;           /* ... and then the answer says so. Otherwise: */
-    bool silent;         /* no answer, ever */
-    unsigned status;     /* 0: the connection breaks */
+    bool lands, late; /* it takes effect; any time within ambiguity_ms */
+    bool told;        /* ... and then the answer says so. Otherwise: */
+    bool silent;      /* no answer, ever */
+    unsigned status;  /* 0: the connection breaks */
     enum err error;
 };
 static const struct fate good = {.lands = true, .told = true};
 static const struct fate fates[] = {
-    {.lands = true, .late = true, .told = true},                /* slow */
-    {.silent = true},                                           /* lost, silently */
-    {.error = ERR_RESET},                                       /* lost, with its connection */
-    {.lands = true, .silent = true},                            /* the answer is lost */
-    {.lands = true, .late = true, .silent = true},              /* and the request takes its time */
-    {.lands = true, .late = true, .error = ERR_RESET},          /* the connection breaks before or after it lands */
+    {.lands = true, .late = true, .told = true},       /* slow */
+    {.silent = true},                                  /* lost, silently */
+    {.error = ERR_RESET},                              /* lost, with its connection */
+    {.lands = true, .silent = true},                   /* the answer is lost */
+    {.lands = true, .late = true, .silent = true},     /* and the request takes its time */
+    {.lands = true, .late = true, .error = ERR_RESET}, /* the connection breaks before or after it lands */
     {.lands = true, .error = ERR_RESET},
-    {.status = 500},                                            /* it fails, */
-    {.lands = true, .late = true, .status = 503},               /* or says so, */
-    {.lands = true, .late = true, .error = ERR_PROTOCOL},       /* or answers garbage */
+    {.status = 500},                                      /* it fails, */
+    {.lands = true, .late = true, .status = 503},         /* or says so, */
+    {.lands = true, .late = true, .error = ERR_PROTOCOL}, /* or answers garbage */
     {.status = 403},
 };
 
 void sim_store_send(struct sim_store *st, struct replica_call *c)
 {
     struct sim *s = st->sim;
-    const struct fate *f = sim_fault(s) ? &fates[random_below(&s->random, sizeof(fates) / sizeof(fates[0]))] : &good;
+    const struct fate *f =
+        sim_fault(s) ? &fates[random_below(&s->random, sizeof(fates) / sizeof(fates[0]))] : &good;
 
     if (!c->object.content && c->kind == CALL_PUT) {
         sim_violate(s, "P1: %s k%u is sent an object without its metadata", st->name, c->key);
         return;
     }
     if (f->lands) {
-        c->arrival = arrival_new(st, c->key, &c->object, f->late ? sim_between(s, 0, s->ambiguity_ms - 1) : sim_delay_ms(s));
+        c->arrival = arrival_new(st, c->key, &c->object,
+                                 f->late ? sim_between(s, 0, s->ambiguity_ms - 1) : sim_delay_ms(s));
         c->arrival->call = c;
         c->arrival->answers = f->told;
         memcpy(c->arrival->if_match, c->if_match, sizeof(c->if_match));
@@ -181,6 +186,7 @@ void sim_store_send(struct sim_store *st, struct replica_call *c)
     if (f->silent)
         c->stalled = true;
     else
-        answer_after(c, sim_delay_ms(s), f->status >= 400 && f->status < 500 ? REPLICA_MISSED : REPLICA_UNRESOLVED,
-                     f->status, f->error);
+        answer_after(c, sim_delay_ms(s),
+                     f->status >= 400 && f->status < 500 ? REPLICA_MISSED : REPLICA_UNRESOLVED, f->status,
+                     f->error);
 }

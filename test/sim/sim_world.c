@@ -141,8 +141,12 @@ static bool bucket_replicas(void *ctx, uint32_t bucket, struct replica_set *out)
 static void boot(struct world *w)
 {
     struct boot *b = calloc(1, sizeof(*b));
-    struct repair_options options = {
-        .workers = 2, .interval_ms = 1000, .attempts = 6, .backoff_ms = 100, .replicas = bucket_replicas, .ctx = b};
+    struct repair_options options = {.workers = 2,
+                                     .interval_ms = 1000,
+                                     .attempts = 6,
+                                     .backoff_ms = 100,
+                                     .replicas = bucket_replicas,
+                                     .ctx = b};
 
     if (!b)
         abort();
@@ -205,6 +209,7 @@ static void crash(struct world *w)
     sim_trace(&w->sim, "process %u ends", b->number);
     w->sim.muted = true;
     w->boot = NULL;
+    w->sim.lease_lost = false;
     sim_clock_die(&b->clock);
     sim_journal_die(&b->journal);
     for (uint32_t slot = 0; slot < w->replicas; slot++)
@@ -306,7 +311,8 @@ static void setup_seeded(struct world *w)
 
     w->replicas = w->options->replicas ? w->options->replicas : (uint32_t)sim_between(s, 2, 3);
     w->keys = (uint32_t)sim_between(s, 1, SIM_KEYS_MAX);
-    w->host.ack = (struct ack_policy){.need = (uint32_t)sim_between(s, 1, w->replicas), .wait_all = sim_chance(s, 600)};
+    w->host.ack =
+        (struct ack_policy){.need = (uint32_t)sim_between(s, 1, w->replicas), .wait_all = sim_chance(s, 600)};
     w->host.left = w->options->operations;
     w->host.slow = sim_chance(s, 800);
     w->client_count = (uint32_t)sim_between(s, 1, CLIENTS_MAX);
@@ -434,7 +440,8 @@ static bool clients_active(const struct world *w)
 
 static bool at_rest(const struct world *w)
 {
-    if (!w->boot || clients_active(w) || w->boot->env.writes_open || w->disk.count || !repair_idle(w->boot->repair))
+    if (!w->boot || clients_active(w) || w->boot->env.writes_open || w->disk.count ||
+        !repair_idle(w->boot->repair))
         return false;
     for (uint32_t slot = 0; slot < w->replicas; slot++)
         if (!list_empty(&w->stores[slot].arrivals))
@@ -454,7 +461,7 @@ static void maybe_crash(struct world *w)
         return;
     if (!w->boot->journal.failed && sim_chance(s, 150)) {
         sim_trace(s, "the journal fails for good");
-        w->boot->journal.failed = true;
+        w->boot->journal.failed = s->lease_lost = true;
         w->next_crash = s->steps + sim_between(s, 1, 50);
         return;
     }

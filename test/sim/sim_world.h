@@ -24,7 +24,7 @@ struct script {
 
 struct world_options {
     uint64_t seed;
-    uint32_t replicas;  /* 0: drawn */
+    uint32_t replicas; /* 0: drawn */
     uint32_t operations;
     enum sim_breakage breakage;
     const struct script *script; /* NULL: seeded clients and faults */
