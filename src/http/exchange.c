@@ -184,6 +184,10 @@ void exchange_set_over(struct http_exchange *x, enum err result)
     x->over = true;
     x->result = result;
     exchange_set_limit(x, NEVER_MS);
+    if (result == ERR_OK) { /* what comes now is the next request: nobody needs to look who it is */
+        stream_watch(x->stream, false);
+        stream_want_read(x->stream);
+    }
     clock_start(clock_of(x), &x->turn, 0);
 }
 

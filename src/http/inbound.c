@@ -93,13 +93,17 @@ void inbound_begin_body(struct inbound *in, enum body_kind kind)
 /* At most `limit` bytes, from what is unread or from the socket. */
 static enum err plain_read(struct inbound *in, struct stream *s, void *at, size_t limit, size_t *got)
 {
-    size_t unread = inbound_unread(in);
+    size_t unread = inbound_unread(in), more;
 
     if (unread == 0)
         return stream_read(s, at, limit, got);
     *got = unread < limit ? unread : limit;
     memcpy(at, in->bytes + in->start, *got);
     in->start += *got;
+    /* What came with the head is seldom all that is there: one piece is handed on instead of two. An error here
+     * will be met again. */
+    if (*got < limit && stream_read(s, (char *)at + *got, limit - *got, &more) == ERR_OK)
+        *got += more;
     return ERR_OK;
 }
 

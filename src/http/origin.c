@@ -9,11 +9,13 @@
  *
  * An idle connection listens: whatever comes there (the server's FIN, an unasked 408) ends it. Between
  * the FIN's arrival and the loop's noticing it a call could still be given to it, so the socket is
- * looked at once more before it is handed out. */
+ * looked at once more before it is handed out, unless it was in use just now. */
 #include "http/origin.h"
 
 #include <assert.h>
 #include <stdlib.h>
+
+enum { PROBE_AFTER_MS = 100 };
 
 static void try_next_address(struct client_conn *conn, enum err e);
 
@@ -77,6 +79,7 @@ void origin_keep(struct client_conn *conn)
     conn->reused = true;
     set_state(conn, CLIENT_CONN_IDLE);
     set_limit(conn, o->limits.idle_ms);
+    conn->idle_since_ms = clock_mono_ms(loop_clock(o->loop));
     stream_want_read(conn->stream);
     if (o->idle > o->limits.idle_max)
         origin_drop(LIST_ENTRY(o->conns[CLIENT_CONN_IDLE].next, struct client_conn, node), false);
@@ -266,6 +269,15 @@ static enum err open_conn(struct http_origin *o)
     return e;
 }
 
+/* The loop tells of a peer that closes, one turn late; a look closes that gap. Not for a connection that has just
+ * been in use: nobody closes those without having said so. */
+static bool is_stale(const struct client_conn *conn)
+{
+    uint64_t idle_ms = clock_mono_ms(loop_clock(conn->origin->loop)) - conn->idle_since_ms;
+
+    return idle_ms >= PROBE_AFTER_MS && stream_probe(conn->stream) != ERR_AGAIN;
+}
+
 static void on_dispatch(struct timer *t)
 {
     struct http_origin *o = LIST_ENTRY(t, struct http_origin, dispatch);
@@ -275,7 +287,7 @@ static void on_dispatch(struct timer *t)
     while (o->waiting_count && !list_empty(idle)) {
         struct client_conn *conn = LIST_ENTRY(idle->prev, struct client_conn, node);
 
-        if (stream_probe(conn->stream) != ERR_AGAIN) {
+        if (is_stale(conn)) {
             origin_drop(conn, false);
             continue;
         }
