@@ -188,18 +188,21 @@ static void note_connection(struct span list, struct framing *f)
     }
 }
 
-/* The few fields that HTTP itself must understand. */
-static enum err note_field(struct cursor *c, struct http_head *h, struct span name, struct span value,
+/* The few fields that HTTP itself must understand. `raw`: the value as received, white space included: tabs around
+ * it are allowed by the RFC and read in more than one way. */
+static enum err note_field(struct cursor *c, struct http_head *h, struct span name, struct span raw,
                            struct framing *f)
 {
+    struct span value = span_trim(raw);
+
     if (name.len == 14 && span_ieq(name, SPAN("content-length"))) {
         if (++f->lengths > 1)
             return refuse(c, "more than one Content-Length");
-        if (!span_to_u64(value, &h->length) || h->length > INT64_MAX)
+        if (span_find(raw, '\t') < raw.len || !span_to_u64(value, &h->length) || h->length > INT64_MAX)
             return refuse(c, "Content-Length is not a number that can be");
         h->has_length = true;
     } else if (name.len == 17 && span_ieq(name, SPAN("transfer-encoding"))) {
-        if (++f->codings > 1 || !span_ieq(value, SPAN("chunked")))
+        if (++f->codings > 1 || span_find(raw, '\t') < raw.len || !span_ieq(value, SPAN("chunked")))
             return refuse(c, "Transfer-Encoding is not exactly one \"chunked\"");
         h->chunked = true;
     } else if (name.len == 10 && span_ieq(name, SPAN("connection"))) {
@@ -216,7 +219,7 @@ static enum err note_field(struct cursor *c, struct http_head *h, struct span na
 static enum err field_line(struct cursor *c, struct http_head *h, struct framing *f)
 {
     struct http_header *out;
-    const char *from;
+    struct span raw;
 
     if (*c->at == ' ' || *c->at == '\t')
         return refuse(c, "folded header line");
@@ -230,13 +233,14 @@ static enum err field_line(struct cursor *c, struct http_head *h, struct framing
         return refuse(c, "header line without a name");
     if (!take_char(c, ':'))
         return refuse(c, "bad character in a header name, or no colon after it");
-    from = c->at;
+    raw.at = c->at;
     while (c->at < c->end && value_char[(unsigned char)*c->at])
         c->at++;
-    out->value = span_trim((struct span){from, (size_t)(c->at - from)});
+    raw.len = (size_t)(c->at - raw.at);
+    out->value = span_trim(raw);
     if (!take_crlf(c))
         return refuse(c, "control character in a header value");
-    return note_field(c, h, out->name, out->value, f);
+    return note_field(c, h, out->name, raw, f);
 }
 
 /* All fields and the empty line; checks what holds for both kinds of message. */

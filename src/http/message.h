@@ -1,7 +1,7 @@
 /* http/message.h - HTTP/1.1 heads: a strict, bounded parser and a printer. Pure, no allocation.
  *
  * RFC 9112. Refused rather than interpreted: obs-fold, bare CR or LF, NUL and other controls,
- * white space before the colon, both Content-Length and Transfer-Encoding, differing or repeated
+ * white space before the colon, tabs around what frames the message, both Content-Length and Transfer-Encoding, differing or repeated
  * Content-Length, a Transfer-Encoding other than exactly one "chunked", more than HTTP_HEADERS_MAX
  * fields, HTTP versions other than 1.0 and 1.1, Transfer-Encoding in 1.0. */
 #ifndef HTTP_MESSAGE_H
@@ -59,11 +59,13 @@ size_t http_header_count(const struct http_head *h, const char *name);
 const char *http_reason(unsigned status);
 
 /* Decoder of the chunked coding (RFC 9112 section 7.1). Chunk extensions and trailer fields are
- * bounded, checked for form, and dropped. Bare LF and everything after the size that is not
- * ';' ext are refused. */
+ * bounded, checked for form, and dropped; Content-Length and Transfer-Encoding as trailers, bare LF,
+ * white space and everything else after the size that is not ';' ext are refused. */
 struct http_chunked {
     uint64_t left; /* of the chunk under way */
     uint32_t state, line_bytes;
+    uint32_t name_chars; /* of a trailer field */
+    char name[17];       /* as long as "transfer-encoding" */
 };
 void http_chunked_init(struct http_chunked *c);
 /* Consumes from in[0..len): *used bytes were taken, of which in[*data .. *data + *data_len) is body.

@@ -98,6 +98,8 @@ static const struct {
     {TEXT(PUT "Content-Length: 3_0\r\n\r\n"), "not a number"},
     {TEXT(PUT "Content-Length: 3.0\r\n\r\n"), "not a number"},
     {TEXT(PUT "Content-Length:\r\n\r\n"), "not a number"},
+    {TEXT(PUT "Content-Length:\t3\r\n\r\n"), "not a number"},
+    {TEXT(PUT "Transfer-Encoding: chunked\t\r\n\r\n"), "exactly one"},
     {TEXT(PUT "Content-Length: \xd9\xa3\r\n\r\n"), "not a number"},
     {TEXT(PUT "Content-Length: 9223372036854775808\r\n\r\n"), "not a number"},
     {TEXT(PUT "Content-Length: 18446744073709551617\r\n\r\n"), "not a number"},
