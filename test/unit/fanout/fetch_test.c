@@ -74,17 +74,25 @@ static unsigned asked(const struct reader *r)
     return (unsigned)__builtin_ctz(under_way(&r->s));
 }
 
-static struct replica_object object_of(unsigned version)
-{
-    struct replica_object o = {
-        .exists = true, .stamped = true, .stamp = {{(uint8_t)version}}, .body_bytes = BODY_BYTES};
+/* Which content a replica shows; the reader's is ONE. */
+enum content { ONE, TWO, STAMP_OF_ONE, ETAG_OF_ONE, ETAG_OF_ONE_UNSTAMPED };
 
-    snprintf(o.etag, sizeof(o.etag), "\"etag-%u\"", version);
+static struct replica_object object_of(enum content content)
+{
+    bool its_stamp = content == ONE || content == STAMP_OF_ONE,
+         its_etag = content != TWO && content != STAMP_OF_ONE;
+    struct replica_object o = {
+        .exists = true, .stamped = true, .stamp = {{its_stamp ? 1 : 2}}, .body_bytes = BODY_BYTES};
+
+    if (content == ETAG_OF_ONE_UNSTAMPED)
+        o.stamped = false;
+    snprintf(o.etag, sizeof(o.etag), "%s", its_etag ? "\"etag-1\"" : "\"etag-2\"");
     return o;
 }
 
 /* A head with this Content-Range ("" for none); `length` of the part. */
-static void head_with(struct reader *r, unsigned status, unsigned version, const char *range, uint64_t length)
+static void head_with(struct reader *r, unsigned status, enum content content, const char *range,
+                      uint64_t length)
 {
     struct replica_call *c = call_of(&r->s, asked(r));
     struct http_head head = {.status = status, .has_length = true, .length = length};
@@ -93,14 +101,14 @@ static void head_with(struct reader *r, unsigned status, unsigned version, const
     if (range[0])
         head.headers[head.header_count++] = (struct http_header){SPAN("Content-Range"), span_of(range)};
     if (status < 300)
-        o = object_of(version);
+        o = object_of(content);
     c->then = ERR_AGAIN;
     c->get_events.head(c->ctx, &head, &o);
 }
 
 static void head_ok(struct reader *r)
 {
-    head_with(r, 200, 1, "", BODY_BYTES);
+    head_with(r, 200, ONE, "", BODY_BYTES);
 }
 
 /* So many of the body's bytes arrive at the replica's side, from where the reader stands. */
@@ -225,7 +233,7 @@ static void what_a_replica_of_the_set_shows_is_the_answer(void **state)
         r.s.journal.stored_row = true;
         open_get(&r, NULL, 0);
         rows_read(&r.s, ERR_OK, &row, 1);
-        head_with(&r, statuses[i], 9, statuses[i] == 206 ? "bytes 0-35/36" : "", BODY_BYTES);
+        head_with(&r, statuses[i], TWO, statuses[i] == 206 ? "bytes 0-35/36" : "", BODY_BYTES);
         assert_int_equal(r.status, statuses[i]);
         assert_string_equal(r.from, "b");
         reader_fini(&r);
@@ -275,7 +283,7 @@ static void before_the_first_byte_every_kind_of_failure_asks_the_next(void **sta
                 if (rows[i].silence)
                     pass(&r.s, FIRST_BYTE_MS);
                 else if (rows[i].status)
-                    head_with(&r, rows[i].status, 1, "", 0);
+                    head_with(&r, rows[i].status, ONE, "", 0);
                 else
                     done(&r, rows[i].done);
             }
@@ -372,7 +380,7 @@ static void a_body_that_breaks_goes_on_from_another_replica(void **state)
             snprintf(answered, sizeof(answered), "bytes %zu-%d/%d", cuts[i], BODY_BYTES - 1, BODY_BYTES);
             assert_string_equal(call_of(&r.s, asked(&r))->range, range);
             assert_string_equal(call_of(&r.s, asked(&r))->if_match, "\"etag-1\"");
-            head_with(&r, 206, 1, answered, BODY_BYTES - cuts[i]);
+            head_with(&r, 206, ONE, answered, BODY_BYTES - cuts[i]);
             complete(&r, cuts[i]);
             assert_int_equal(r.heads, 1);
             assert_int_equal(r.s.env.counters.read_resumes, 1);
@@ -392,13 +400,13 @@ static void a_range_goes_on_within_the_range(void **state)
         reader_init(&r);
         open_get(&r, headers, 1);
         turn(&r.s);
-        head_with(&r, statuses[i], 1, "bytes 10-29/36", 20);
+        head_with(&r, statuses[i], ONE, "bytes 10-29/36", 20);
         arrive(&r, 10, 5);
         assert_int_equal(read_all(&r), ERR_AGAIN);
         done(&r, ERR_RESET);
         c = call_of(&r.s, asked(&r));
         assert_string_equal(c->range, "bytes=15-29");
-        head_with(&r, statuses[i], 1, "bytes 15-29/36", 15);
+        head_with(&r, statuses[i], ONE, "bytes 15-29/36", 15);
         c->then = ERR_EOF;
         arrive(&r, 15, 15);
         assert_int_equal(read_all(&r), ERR_EOF);
@@ -413,20 +421,24 @@ static void what_is_not_the_rest_of_the_same_content_is_refused(void **state)
 {
     static const struct {
         const char *what;
-        unsigned status, version;
+        unsigned status;
+        enum content content;
         const char *range;
     } rows[] = {
-        {"the whole object again", 200, 1, ""},
-        {"another content", 206, 2, "bytes 10-35/36"},
-        {"from another place", 206, 1, "bytes 9-35/36"},
-        {"to another place", 206, 1, "bytes 10-34/36"},
-        {"a broken range", 206, 1, "bytes 10-/36"},
-        {"a range in another unit", 206, 1, "lines 10-35/36"},
-        {"no range", 206, 1, ""},
-        {"it is gone", 404, 1, ""},
-        {"it was overwritten", 412, 1, ""},
-        {"it has become shorter", 416, 1, "bytes */5"},
-        {"an error", 503, 1, ""},
+        {"the whole object again", 200, ONE, ""},
+        {"another content", 206, TWO, "bytes 10-35/36"},
+        {"a damaged copy of it", 206, STAMP_OF_ONE, "bytes 10-35/36"},
+        {"the same bytes of another write", 206, ETAG_OF_ONE, "bytes 10-35/36"},
+        {"the same bytes without a stamp", 206, ETAG_OF_ONE_UNSTAMPED, "bytes 10-35/36"},
+        {"from another place", 206, ONE, "bytes 9-35/36"},
+        {"to another place", 206, ONE, "bytes 10-34/36"},
+        {"a broken range", 206, ONE, "bytes 10-/36"},
+        {"a range in another unit", 206, ONE, "lines 10-35/36"},
+        {"no range", 206, ONE, ""},
+        {"it is gone", 404, ONE, ""},
+        {"it was overwritten", 412, ONE, ""},
+        {"it has become shorter", 416, ONE, "bytes */5"},
+        {"an error", 503, ONE, ""},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -441,10 +453,10 @@ static void what_is_not_the_rest_of_the_same_content_is_refused(void **state)
         assert_int_equal(read_all(&r), ERR_AGAIN);
         done(&r, ERR_RESET);
         second = asked(&r);
-        head_with(&r, rows[i].status, rows[i].version, rows[i].range, BODY_BYTES - 10);
+        head_with(&r, rows[i].status, rows[i].content, rows[i].range, BODY_BYTES - 10);
         if (asked(&r) == second)
             fail_msg("%s", rows[i].what);
-        head_with(&r, 206, 1, "bytes 10-35/36", BODY_BYTES - 10);
+        head_with(&r, 206, ONE, "bytes 10-35/36", BODY_BYTES - 10);
         complete(&r, 10);
         reader_fini(&r);
     }
