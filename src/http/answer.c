@@ -141,7 +141,6 @@ void exchange_send(struct http_exchange *x)
     enum err e = ERR_OK;
 
     x->sending = true;
-    exchange_pin(x);
     while (!e && !x->over) {
         struct iovec iov[STREAM_IOV_MAX];
         int count;
@@ -163,5 +162,4 @@ void exchange_send(struct http_exchange *x)
         exchange_set_over(x, ERR_OK);
     else if (e && e != ERR_AGAIN)
         exchange_set_over(x, e == ERR_IO ? ERR_RESET : e);
-    exchange_unpin(x);
 }

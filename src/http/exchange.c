@@ -70,18 +70,7 @@ void exchange_set_limit(struct http_exchange *x, uint64_t after_ms)
         clock_start(clock_of(x), &x->limit, after_ms);
 }
 
-void exchange_pin(struct http_exchange *x)
-{
-    x->pins++;
-}
-
-void exchange_unpin(struct http_exchange *x)
-{
-    if (--x->pins == 0 && x->state == EXCHANGE_CLOSED)
-        free(x);
-}
-
-/* Lets go of the connection; the struct lives on while callbacks on the stack look at it. */
+/* The end of x: callers return at once. */
 static void close_connection(struct http_exchange *x, bool reset)
 {
     struct http_server *s = x->server;
@@ -98,8 +87,7 @@ static void close_connection(struct http_exchange *x, bool reset)
     s->open--;
     if (s->listener && s->open < s->limits.connections)
         listener_pause(s->listener, false);
-    if (x->pins == 0)
-        free(x);
+    free(x);
 }
 
 static void fall_idle(struct http_exchange *x)
@@ -238,13 +226,11 @@ static void on_turn(struct timer *t)
         x->over = true;
         x->result = ERR_RESET;
     }
-    exchange_pin(x);
     fire_done(x);
     if (x->state == EXCHANGE_RUN && x->result == ERR_OK)
         after_answer(x);
     else if (x->state == EXCHANGE_RUN)
         close_connection(x, true);
-    exchange_unpin(x);
 }
 
 static void refuse(struct http_exchange *x, unsigned status, const char *why);
@@ -278,7 +264,6 @@ static void on_limit(struct timer *t)
 
 void exchange_break(struct http_exchange *x)
 {
-    exchange_pin(x);
     if (x->state == EXCHANGE_RUN) {
         if (!x->over)
             x->result = ERR_CANCELLED;
@@ -287,7 +272,6 @@ void exchange_break(struct http_exchange *x)
     }
     if (x->state != EXCHANGE_CLOSED)
         close_connection(x, x->state == EXCHANGE_RUN && x->result);
-    exchange_unpin(x);
 }
 
 /* --- the head ------------------------------------------------------------------------------------- */
@@ -326,9 +310,7 @@ static void begin_request(struct http_exchange *x)
     x->continued = !h->expect_continue;
     inbound_begin_body(&x->in, kind);
     stream_watch(x->stream, true);
-    exchange_pin(x);
     x->server->events->request(x->server->ctx, x, h, &x->events, &x->ctx);
-    exchange_unpin(x);
 }
 
 /* Bytes of a head are there; is it whole? */

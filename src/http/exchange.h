@@ -36,7 +36,6 @@ struct http_exchange {
     struct list node;
     struct http_server *server;
     enum exchange_state state;
-    unsigned pins; /* callbacks on the stack; the memory stays until they return */
     struct stream *stream;
     union address peer;
     struct inbound in;
@@ -78,9 +77,6 @@ void exchange_break(struct http_exchange *x);
 void exchange_set_limit(struct http_exchange *x, uint64_t after_ms);
 /* The exchange is decided, unless it was already; `done` follows on a turn of its own. */
 void exchange_set_over(struct http_exchange *x, enum err result);
-/* Between the two the memory stays, whatever callbacks do. */
-void exchange_pin(struct http_exchange *x);
-void exchange_unpin(struct http_exchange *x);
 /* Sends what can be sent of the answer. */
 void exchange_send(struct http_exchange *x);
 

@@ -101,8 +101,9 @@ static enum err plain_read(struct inbound *in, struct stream *s, void *at, size_
     memcpy(at, in->bytes + in->start, *got);
     in->start += *got;
     /* What came with the head is seldom all that is there: one piece is handed on instead of two. An error here
-     * will be met again. */
-    if (*got < limit && stream_read(s, (char *)at + *got, limit - *got, &more) == ERR_OK)
+     * will be met again, if only as an end that comes too early; so not where an end is no error. */
+    if (in->kind == BODY_LENGTH && *got < limit &&
+        stream_read(s, (char *)at + *got, limit - *got, &more) == ERR_OK)
         *got += more;
     return ERR_OK;
 }

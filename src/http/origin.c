@@ -278,19 +278,29 @@ static bool is_stale(const struct client_conn *conn)
     return idle_ms >= PROBE_AFTER_MS && stream_probe(conn->stream) != ERR_AGAIN;
 }
 
+/* The idle connection used last, NULL: none that is good. */
+static struct client_conn *newest_idle(struct http_origin *o)
+{
+    struct list *idle = &o->conns[CLIENT_CONN_IDLE], *before;
+
+    for (struct list *n = idle->prev; n != idle; n = before) {
+        struct client_conn *conn = LIST_ENTRY(n, struct client_conn, node);
+
+        before = n->prev;
+        if (!is_stale(conn))
+            return conn;
+        origin_drop(conn, false);
+    }
+    return NULL;
+}
+
 static void on_dispatch(struct timer *t)
 {
     struct http_origin *o = LIST_ENTRY(t, struct http_origin, dispatch);
-    struct list *idle = &o->conns[CLIENT_CONN_IDLE];
+    struct client_conn *conn;
     struct http_call *c;
 
-    while (o->waiting_count && !list_empty(idle)) {
-        struct client_conn *conn = LIST_ENTRY(idle->prev, struct client_conn, node);
-
-        if (is_stale(conn)) {
-            origin_drop(conn, false);
-            continue;
-        }
+    while (o->waiting_count && (conn = newest_idle(o))) {
         c = next_call(o, true);
         if (!c)
             break;
@@ -340,8 +350,10 @@ void http_origin_free(struct http_origin *o)
         return;
     assert(o->calls == 0);
     for (int i = 0; i < CLIENT_CONN_STATES; i++)
-        while (!list_empty(&o->conns[i]))
-            origin_drop(LIST_ENTRY(o->conns[i].next, struct client_conn, node), false);
+        for (struct list *n = o->conns[i].next, *next; n != &o->conns[i]; n = next) {
+            next = n->next;
+            origin_drop(LIST_ENTRY(n, struct client_conn, node), false);
+        }
     clock_stop(clock_of(o), &o->dispatch);
     free(o->host);
     free(o);

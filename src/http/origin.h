@@ -38,7 +38,7 @@ struct client_conn {
     struct resolve *resolve;
     struct addresses *addresses; /* being tried; NULL once connected */
     size_t tried;
-    bool reused;        /* has carried a call before */
+    bool reused; /* has carried a call before */
     uint64_t idle_since_ms;
     struct timer limit; /* lazy, as in exchange.h */
     uint64_t deadline_ms;

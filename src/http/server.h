@@ -67,7 +67,8 @@ void http_server_drain(struct http_server *s);
 bool http_server_idle(const struct http_server *s);
 /* The port it listens on. */
 uint16_t http_server_port(const struct http_server *s);
-/* Breaks what is left. `done` fires for open exchanges, from inside this call. */
+/* Breaks what is left. `done` fires for open exchanges, from inside this call. Not from inside an event of
+ * this server's. */
 void http_server_free(struct http_server *s);
 
 /* Body bytes of the request, transfer coding removed. The first call answers Expect: 100-continue.
