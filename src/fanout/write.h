@@ -36,7 +36,7 @@ struct write_verdict {
 };
 
 struct write_events {
-    /* There is room again after ERR_AGAIN from write_room. */
+    /* There may be room again after ERR_AGAIN from write_room. */
     void (*drain)(void *ctx);
     /* Once, never from inside a call of the owner's, unless write_leave comes first. It may come before the
      * body's end, when need can no longer be met. The write is no longer the owner's when this returns. */

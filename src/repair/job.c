@@ -151,8 +151,9 @@ static void finish(struct repair_job *j, enum job_result result, uint64_t wait_m
 
 static void explain(struct repair_job *j, const char *what, enum err e, unsigned status, const char *code)
 {
-    snprintf(j->job.reason, sizeof(j->job.reason), "%s: %s%s%.*u%s%s", what, e == ERR_OK ? "" : err_text(e),
-             status ? " status " : "", status ? 3 : 0, status, code[0] ? " " : "", code);
+    snprintf(j->job.reason, sizeof(j->job.reason), "%s: %s%s%s%.*u%s%s", what, e == ERR_OK ? "" : err_text(e),
+             e != ERR_OK && status ? ", " : "", status ? "status " : "", status ? 3 : 0, status,
+             code[0] ? " " : "", code);
 }
 
 static void fail(struct repair_job *j, const char *what, enum err e, unsigned status, const char *code)

@@ -11,7 +11,7 @@
  *   unresolved  past the barrier, then a time-out, reset, 5xx or garbage: it may still take effect
  *
  * Async contract: a start that fails calls nothing back; after a start that succeeds exactly one `done`, never
- * from inside the start call; after replica_call_abandon none. Abandoning is allowed at any time, from inside the
+ * from inside a call of the owner's (start, more, open, read); after replica_call_abandon none. Abandoning is allowed at any time, from inside the
  * call's own callbacks as well (but not from `done`, where it is over). */
 #ifndef REPLICA_REPLICA_H
 #define REPLICA_REPLICA_H

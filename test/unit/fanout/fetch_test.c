@@ -1,5 +1,5 @@
 /* One read (docs/protocol.md, strict read): who may be asked, failover before the first byte, resuming behind it. */
-#include "stage.h"
+#include "fanout/stage.h"
 
 #include "fanout/fetch.h"
 

@@ -2,7 +2,7 @@
 #ifndef TEST_FANOUT_WRITE_STAGE_H
 #define TEST_FANOUT_WRITE_STAGE_H
 
-#include "stage.h"
+#include "fanout/stage.h"
 
 #include "fanout/write.h"
 

@@ -1,0 +1,521 @@
+/* The repair of one key, step by step (docs/protocol.md, repair): B misses what A and C have, and one step after the
+ * other goes wrong. Journal and replicas answer by hand (test/unit/fanout/stage.h). */
+#include "fanout/stage.h"
+
+#include "repair/job.h"
+
+#define BODY "the content"
+enum { BODY_BYTES = sizeof(BODY) - 1, CLAIM_ID = 77, SOURCE = 0, TARGET = 1 };
+
+struct bench {
+    struct stage s;
+    struct repair_counters counters;
+    struct job *job;
+    unsigned jobs_done;
+    struct replica_call heads[REPLICAS]; /* besides each replica's other call */
+    struct replica_head_events head_events[REPLICAS];
+    struct journal_claim *claim;
+    uint32_t claimed_targets;
+    struct journal_write *record;
+    unsigned records;
+    bool configured; /* the bucket is */
+    struct replica_call bucket;
+    struct replica_bucket_events bucket_events;
+};
+
+static struct bench *b;
+
+static void ask_claim(struct journal *j, struct journal_claim *r)
+{
+    assert_null(b->claim);
+    b->claim = r;
+    b->claimed_targets = r->targets;
+}
+
+static void ask_write(struct journal *j, struct journal_write *r)
+{
+    assert_null(b->record);
+    b->record = r;
+    b->records++;
+}
+
+static bool bucket_by_id(struct journal *j, uint32_t id, struct bucket *out)
+{
+    *out = (struct bucket){.id = id, .name = "media", .configured = b->configured};
+    return true;
+}
+
+static unsigned slot_of(const struct replica *r)
+{
+    return (unsigned)(LIST_ENTRY(r, struct stage_replica, base) - b->s.replicas);
+}
+
+static enum err ask_head(struct replica *r, struct replica_call **out, struct span key,
+                         const struct replica_head_events *events, void *ctx)
+{
+    struct replica_call *c = &b->heads[slot_of(r)];
+
+    assert_false(c->under_way);
+    *c = (struct replica_call){.under_way = true, .ctx = ctx};
+    b->head_events[slot_of(r)] = *events;
+    *out = c;
+    return ERR_OK;
+}
+
+static enum err ask_bucket(struct replica *r, struct replica_call **out, enum replica_bucket_op op,
+                           const struct replica_bucket_events *events, void *ctx)
+{
+    assert_int_equal(op, REPLICA_BUCKET_CREATE);
+    assert_int_equal(slot_of(r), TARGET);
+    b->bucket = (struct replica_call){.under_way = true, .ctx = ctx};
+    b->bucket_events = *events;
+    *out = &b->bucket;
+    return ERR_OK;
+}
+
+static enum replica_result abandon(struct replica_call *c)
+{
+    if (c < b->heads || c >= b->heads + REPLICAS)
+        if (c != &b->bucket)
+            return stage_abandon(c);
+    assert_true(c->under_way);
+    c->under_way = false;
+    return REPLICA_MISSED;
+}
+
+static const struct journal_ops journal_ops = {.read = stage_read,
+                                               .write = ask_write,
+                                               .claim = ask_claim,
+                                               .lease_valid = stage_lease,
+                                               .bucket_by_id = bucket_by_id};
+static const struct replica_ops replica_ops = {.put = stage_put,
+                                               .put_more = stage_put_more,
+                                               .put_open = stage_put_open,
+                                               .del = stage_del,
+                                               .head = ask_head,
+                                               .get = stage_get,
+                                               .get_read = stage_get_read,
+                                               .bucket = ask_bucket,
+                                               .abandon = abandon};
+
+static void on_job_done(void *ctx, struct job *j)
+{
+    assert_ptr_equal(j, b->job);
+    b->jobs_done++;
+}
+
+static void start(struct bench *bench)
+{
+    memset(bench, 0, sizeof(*bench));
+    b = bench;
+    stage_init(&b->s, 8);
+    b->s.journal.base.ops = &journal_ops;
+    for (unsigned i = 0; i < REPLICAS; i++)
+        b->s.replicas[i].base.ops = &replica_ops;
+    b->job = job_start(&b->s.env, (struct journal_key){1, SPAN("the/key")}, &b->s.set, &b->counters,
+                       on_job_done, NULL);
+    assert_non_null(b->job);
+}
+
+/* It is over, with nothing left under way. */
+static void assert_over(enum job_result result)
+{
+    turn(&b->s);
+    assert_int_equal(b->jobs_done, 1);
+    assert_int_equal(b->job->result, result);
+    for (unsigned i = 0; i < REPLICAS; i++)
+        assert_false(b->heads[i].under_way);
+    assert_false(b->bucket.under_way);
+    assert_null(b->claim);
+    assert_null(b->record);
+    job_free(b->job);
+    stage_fini(&b->s);
+}
+
+static const struct row missed_by_b = {
+    .stamp = {{1}}, .version = 1, .kind = ROW_PUT, .phase = ROW_FINAL, .stored = A | C};
+static const struct row deleted_without_b = {
+    .stamp = {{1}}, .version = 1, .kind = ROW_DELETE, .phase = ROW_FINAL, .stored = A | C};
+
+static void show(unsigned slot, char content)
+{
+    struct replica_object o = {.exists = content != '-',
+                               .stamped = true,
+                               .stamp = {{(uint8_t)(content - 'x' + 1)}},
+                               .body_bytes = BODY_BYTES,
+                               .etag = MD5_ONE};
+
+    assert_true(b->heads[slot].under_way);
+    b->heads[slot].under_way = false;
+    b->head_events[slot].done(b->heads[slot].ctx, ERR_OK, o.exists ? 200 : 404, &o);
+}
+
+static void show_all(const char *contents)
+{
+    for (unsigned i = 0; i < REPLICAS; i++)
+        show(i, contents[i]);
+}
+
+/* Steps 1 to 3: the source's bytes are at the target, up to its barrier. */
+static void copy_to_the_barrier(void)
+{
+    struct http_head head = {.status = 200,
+                             .has_length = true,
+                             .length = BODY_BYTES,
+                             .header_count = 1,
+                             .headers = {{{"Content-Type", 12}, {"text/plain", 10}}}};
+    struct replica_object o = {
+        .exists = true, .stamped = true, .stamp = {{1}}, .body_bytes = BODY_BYTES, .etag = MD5_ONE};
+    struct replica_call *get = call_of(&b->s, SOURCE);
+
+    rows_read(&b->s, ERR_OK, &missed_by_b, 1);
+    show_all("x-x");
+    assert_int_equal(under_way(&b->s), A);
+    assert_string_equal(get->if_match, MD5_ONE);
+    get->get_events.head(get->ctx, &head, &o);
+    get->bytes = SPAN(BODY);
+    get->then = ERR_EOF;
+    get->get_events.body(get->ctx);
+    get->under_way = false;
+    get->get_events.done(get->ctx, ERR_OK);
+    assert_int_equal(under_way(&b->s), B);
+    assert_int_equal(opened(&b->s), 0);
+    assert_true(stamp_eq(&call_of(&b->s, TARGET)->put.stamp, &missed_by_b.stamp));
+    assert_int_equal(call_of(&b->s, TARGET)->put.header_count, 1);
+}
+
+static void claimed(enum err e)
+{
+    struct journal_claim *r = b->claim;
+
+    assert_non_null(r);
+    b->claim = NULL;
+    r->id = CLAIM_ID;
+    r->request.done(&r->request, e);
+}
+
+/* Steps 4 and 5: the barrier is open. */
+static void copy_past_the_barrier(void)
+{
+    copy_to_the_barrier();
+    assert_int_equal(b->claim->targets, B);
+    claimed(ERR_OK);
+    rows_read(&b->s, ERR_OK, &missed_by_b, 1);
+    assert_int_equal(opened(&b->s), 0);
+    show_all("x-x");
+    assert_int_equal(opened(&b->s), B);
+}
+
+static void recorded(enum err e)
+{
+    struct journal_write *r = b->record;
+
+    assert_non_null(r);
+    b->record = NULL;
+    r->request.done(&r->request, e);
+}
+
+static void released(void)
+{
+    assert_non_null(b->record);
+    assert_int_equal(b->record->release, CLAIM_ID);
+    assert_false(b->record->change);
+    assert_int_equal(b->record->remove_count, 0);
+    recorded(ERR_OK);
+}
+
+static void answer_target(enum replica_result result, enum err e, unsigned status, const char *etag,
+                          const char *code)
+{
+    struct replica_answer a = {.result = result, .error = e, .status = status};
+
+    snprintf(a.etag, sizeof(a.etag), "%s", etag);
+    snprintf(a.code, sizeof(a.code), "%s", code);
+    answer(&b->s, TARGET, &a);
+}
+
+static void a_copy_is_stored_under_a_claim_and_its_row_removed_with_it(void **state)
+{
+    struct bench bench;
+
+    start(&bench);
+    copy_past_the_barrier();
+    assert_int_equal(b->records, 0); /* nothing is recorded before it is true */
+    answer_target(REPLICA_STORED, ERR_OK, 200, MD5_ONE, "");
+    assert_int_equal(b->record->release, CLAIM_ID);
+    assert_false(b->record->change);
+    assert_int_equal(b->record->remove_count, 1);
+    assert_true(stamp_eq(b->record->remove, &missed_by_b.stamp));
+    recorded(ERR_OK);
+    assert_int_equal(b->counters.copied, 1);
+    assert_over(JOB_CLEAN);
+}
+
+static void a_missed_delete_is_sent_under_a_claim_without_a_copy(void **state)
+{
+    struct bench bench;
+
+    start(&bench);
+    rows_read(&b->s, ERR_OK, &deleted_without_b, 1);
+    show_all("-w-");
+    assert_int_equal(under_way(&b->s), 0);
+    claimed(ERR_OK);
+    assert_int_equal(b->claimed_targets, B);
+    rows_read(&b->s, ERR_OK, &deleted_without_b, 1);
+    show_all("-w-");
+    assert_int_equal(call_of(&b->s, TARGET)->ask, ASK_DELETE);
+    answer_target(REPLICA_STORED, ERR_OK, 204, "", "");
+    recorded(ERR_OK);
+    assert_int_equal(b->counters.deleted, 1);
+    assert_over(JOB_CLEAN);
+}
+
+static void with_a_replica_away_the_rows_merge_and_the_rest_waits(void **state)
+{
+    struct row merged = missed_by_b, only_a = missed_by_b;
+    struct bench bench;
+
+    only_a.stored = A;
+    start(&bench);
+    health_stalled(&b->s.replicas[2].health);
+    rows_read(&b->s, ERR_OK, &only_a, 1);
+    show(0, 'x');
+    show(1, 'x'); /* it has it after all */
+    assert_int_equal(b->claim->targets, 0);
+    claimed(ERR_OK);
+    rows_read(&b->s, ERR_OK, &only_a, 1);
+    show(0, 'x');
+    show(1, 'x');
+    assert_true(b->record->change);
+    assert_true(b->record->add_stored);
+    assert_int_equal(b->record->row.phase, ROW_MERGED);
+    assert_int_equal(b->record->row.stored, A | B);
+    assert_int_equal(b->record->row.unresolved, 0);
+    assert_int_equal(b->record->remove_count, 0);
+    recorded(ERR_OK);
+    merged.phase = ROW_MERGED;
+    merged.stored = A | B;
+    rows_read(&b->s, ERR_OK, &merged, 1);
+    assert_over(JOB_REST);
+}
+
+/* Step 5 and before: whatever has changed, nothing goes past the barrier and the claim is released. */
+static void what_changed_meanwhile_stops_it_before_the_barrier(void **state)
+{
+    enum {
+        CLAIM_REFUSED,
+        ROW_GONE,
+        ROW_NEW,
+        ROW_FURTHER,
+        ROWS_UNKNOWN,
+        SOURCE_CHANGED,
+        LEASE_OVER,
+        LEASE_LOST,
+        CHANGES
+    };
+
+    for (int change = 0; change < CHANGES; change++) {
+        struct row rows[] = {missed_by_b, row_with(9, ROW_OPEN, 0, 0, 0)};
+        struct bench bench;
+
+        start(&bench);
+        copy_to_the_barrier();
+        if (change == CLAIM_REFUSED) {
+            claimed(ERR_EXISTS);
+            assert_int_equal(b->records, 0);
+            assert_over(JOB_LATER);
+            continue;
+        }
+        claimed(ERR_OK);
+        rows[0].stored |= change == ROW_FURTHER ? B : 0;
+        rows_read(&b->s, change == ROWS_UNKNOWN ? ERR_IO : ERR_OK, rows,
+                  change == ROW_GONE  ? 0
+                  : change == ROW_NEW ? 2
+                                      : 1);
+        if (change >= SOURCE_CHANGED) {
+            if (change == LEASE_OVER) /* but for its margin */
+                b->s.clock.now_ms += LEASE_MS - 500;
+            b->s.journal.lease = change != LEASE_LOST;
+            show_all(change == SOURCE_CHANGED ? "y-x" : "x-x");
+        }
+        assert_int_equal(opened(&b->s), 0);
+        assert_int_equal(under_way(&b->s), 0);
+        released();
+        assert_over(JOB_LATER);
+    }
+}
+
+static void an_unresolved_copy_leaves_its_claim_to_end_by_itself(void **state)
+{
+    for (int silence = 0; silence < 2; silence++) {
+        struct bench bench;
+
+        start(&bench);
+        copy_past_the_barrier();
+        if (silence)
+            pass(&b->s, LEASE_MS);
+        else
+            answer_target(REPLICA_UNRESOLVED, ERR_RESET, 0, "", "");
+        assert_int_equal(b->records, 0);
+        assert_over(JOB_FAILED);
+    }
+}
+
+static void a_copy_that_shows_another_etag_is_not_recorded_as_stored(void **state)
+{
+    struct bench bench;
+
+    start(&bench);
+    copy_past_the_barrier();
+    answer_target(REPLICA_STORED, ERR_OK, 200, MD5_TWO, "");
+    assert_int_equal(b->counters.copied, 0);
+    released();
+    assert_non_null(strstr(b->job->reason, "ETag"));
+    assert_over(JOB_FAILED);
+}
+
+static void a_refused_copy_is_a_failure_that_says_why(void **state)
+{
+    struct bench bench;
+
+    start(&bench);
+    copy_past_the_barrier();
+    answer_target(REPLICA_MISSED, ERR_OK, 403, "", "AccessDenied");
+    released();
+    assert_string_equal(b->job->reason, "b: status 403 AccessDenied");
+    assert_over(JOB_FAILED);
+}
+
+static void a_row_that_was_superseded_meanwhile_releases_the_claim(void **state)
+{
+    struct row only_a = missed_by_b;
+    struct bench bench;
+
+    only_a.stored = A;
+    start(&bench);
+    health_stalled(&b->s.replicas[2].health);
+    rows_read(&b->s, ERR_OK, &only_a, 1);
+    show(0, 'x');
+    show(1, 'x');
+    claimed(ERR_OK);
+    rows_read(&b->s, ERR_OK, &only_a, 1);
+    show(0, 'x');
+    show(1, 'x');
+    recorded(ERR_NOT_FOUND); /* the merge, and with it the release */
+    released();
+    assert_over(JOB_LATER);
+}
+
+static void an_unknown_record_is_a_failure_and_the_claim_is_left_alone(void **state)
+{
+    struct bench bench;
+
+    start(&bench);
+    copy_past_the_barrier();
+    answer_target(REPLICA_STORED, ERR_OK, 200, MD5_ONE, "");
+    recorded(ERR_IO);
+    assert_int_equal(b->records, 1);
+    assert_over(JOB_FAILED);
+}
+
+/* The target's bucket may be found missing at any time from the first byte on. */
+static void a_missing_bucket_is_created_and_the_repair_comes_again(void **state)
+{
+    enum { AT_THE_CLAIM, AT_THE_SECOND_HEADS, PAST_THE_BARRIER, TIMES };
+
+    for (int when = 0; when < TIMES; when++)
+        for (int configured = 0; configured < 2; configured++) {
+            struct bench bench;
+
+            start(&bench);
+            b->configured = configured;
+            if (when == PAST_THE_BARRIER)
+                copy_past_the_barrier();
+            else
+                copy_to_the_barrier();
+            if (when == AT_THE_SECOND_HEADS) {
+                claimed(ERR_OK);
+                rows_read(&b->s, ERR_OK, &missed_by_b, 1);
+                show(0, 'x');
+            }
+            answer_target(REPLICA_MISSED, ERR_OK, 404, "", "NoSuchBucket");
+            if (when == AT_THE_CLAIM) { /* the journal has the job: it hears of it afterwards */
+                claimed(ERR_OK);
+                released();
+                assert_over(JOB_FAILED);
+                continue;
+            }
+            assert_int_equal(b->bucket.under_way, !configured);
+            for (unsigned i = 0; i < REPLICAS; i++)
+                assert_false(b->heads[i].under_way);
+            if (!configured) {
+                b->bucket.under_way = false;
+                b->bucket_events.done(b->bucket.ctx,
+                                      &(struct replica_answer){.result = REPLICA_STORED, .status = 200});
+            }
+            released();
+            assert_over(configured ? JOB_FAILED : JOB_LATER);
+        }
+}
+
+static void rows_that_are_not_settled_are_left_alone(void **state)
+{
+    static const struct {
+        enum row_phase phase;
+        uint32_t unresolved;
+        uint64_t age_ms, wait_ms;
+    } rows[] = {{ROW_OPEN, 0, 0, AMBIGUITY_MS},
+                {ROW_OUTCOME, B, 0, AMBIGUITY_MS},
+                {ROW_FINAL, B, 4000, AMBIGUITY_MS - 4000}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct row both[] = {missed_by_b, row_with(2, rows[i].phase, 0, rows[i].unresolved, rows[i].age_ms)};
+        struct bench bench;
+
+        start(&bench);
+        rows_read(&b->s, ERR_OK, both, 2);
+        assert_int_equal(b->job->wait_ms, rows[i].wait_ms);
+        assert_over(JOB_LATER);
+    }
+}
+
+static void another_repairs_claim_is_waited_for(void **state)
+{
+    const struct claim claim = {.id = 3, .targets = B, .lease_ms = LEASE_MS, .age_ms = 1000};
+    struct bench bench;
+
+    start(&bench);
+    rows_read_under_claim(&b->s, ERR_OK, &missed_by_b, 1, &claim);
+    assert_int_equal(b->job->wait_ms, LEASE_MS + AMBIGUITY_MS - 1000);
+    assert_over(JOB_LATER);
+}
+
+static void a_key_without_rows_is_clean(void **state)
+{
+    struct bench bench;
+
+    start(&bench);
+    rows_read(&b->s, ERR_OK, NULL, 0);
+    assert_over(JOB_CLEAN);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_copy_is_stored_under_a_claim_and_its_row_removed_with_it),
+        cmocka_unit_test(a_missed_delete_is_sent_under_a_claim_without_a_copy),
+        cmocka_unit_test(with_a_replica_away_the_rows_merge_and_the_rest_waits),
+        cmocka_unit_test(what_changed_meanwhile_stops_it_before_the_barrier),
+        cmocka_unit_test(an_unresolved_copy_leaves_its_claim_to_end_by_itself),
+        cmocka_unit_test(a_copy_that_shows_another_etag_is_not_recorded_as_stored),
+        cmocka_unit_test(a_refused_copy_is_a_failure_that_says_why),
+        cmocka_unit_test(a_row_that_was_superseded_meanwhile_releases_the_claim),
+        cmocka_unit_test(an_unknown_record_is_a_failure_and_the_claim_is_left_alone),
+        cmocka_unit_test(a_missing_bucket_is_created_and_the_repair_comes_again),
+        cmocka_unit_test(rows_that_are_not_settled_are_left_alone),
+        cmocka_unit_test(another_repairs_claim_is_waited_for),
+        cmocka_unit_test(a_key_without_rows_is_clean),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
