@@ -126,7 +126,7 @@ static void slots_are_spared_exactly_when_need_can_be_met_without_them(void **st
 }
 
 /* The rows a person would ask about. */
-static void examples(void **state)
+static void the_tallies_a_person_would_ask_about_are_decided_as_expected(void **state)
 {
     static const struct {
         const char *why;
@@ -169,7 +169,7 @@ int main(void)
         cmocka_unit_test(unresolved_counts_neither_as_stored_nor_as_pending),
         cmocka_unit_test(pending_is_what_has_no_outcome_yet),
         cmocka_unit_test(slots_are_spared_exactly_when_need_can_be_met_without_them),
-        cmocka_unit_test(examples),
+        cmocka_unit_test(the_tallies_a_person_would_ask_about_are_decided_as_expected),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
