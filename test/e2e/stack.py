@@ -15,7 +15,7 @@ from wire import Signer, Wire
 # Short enough for tests, long enough for a sanitized gateway on a busy machine.
 QUICK = {"terms.ambiguity_ms": 1500, "terms.stall_ms": 1500, "terms.detach_ms": 1500, "terms.write_ms": 15_000,
          "terms.first_byte_ms": 1500, "terms.lease_ms": 3000, "terms.lease_margin_ms": 500, "terms.probe_ms": 200,
-         "repair.interval_ms": 200, "repair.backoff_ms": 100, "drain_ms": 15_000}
+         "repair.interval_ms": 200, "repair.backoff_ms": 100, "drain_ms": 15_000, "log.level": "debug"}
 STAMP = "x-amz-meta-s3mirror-stamp"
 KEPT = ("content-type", "content-disposition", "content-language", "content-encoding", "cache-control", "expires")
 SANITIZER = re.compile(r"ERROR: (Address|Leak|Undefined)|runtime error:|Assertion .* failed|SUMMARY: ")
@@ -194,7 +194,8 @@ class Stack:
         listings = {name: self.listing(name) for name in self.backends}
         first = next(iter(listings.values()))
         for name, keys in listings.items():
-            assert keys == first, f"{name} differs in {sorted(set(keys) ^ set(first))[:10]}"
+            differ = sorted(set(keys) ^ set(first))[:10]
+            assert not differ, {key: {n: shown[0] for n, shown in self.everywhere(key).items()} for key in differ}
         content = {}
         for key in first:
             shown = self.everywhere(key)

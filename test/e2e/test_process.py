@@ -84,7 +84,7 @@ BAD = {  # what is changed, and what the message must name: the line and the key
     "backend without endpoint": (('endpoint: "http://127.0.0.1:9001", ', ""), r"7\b.*endpoint"),
     "bad endpoint": (("http://127.0.0.1:9001", "ftp://127.0.0.1"), r"7\b.*endpoint"),
     "backend twice": (("name: b,", "name: a,"), r"8\b.*(name|'?a'?)"),
-    "not YAML": (("keys:", "keys: [}"), r"5|6"),
+    "not YAML": (("keys:", "keys: [}"), r":[45]:.*YAML"),
     "a key twice": (("defaults:", "listen: 127.0.0.1:1\ndefaults:"), r"11\b.*listen"),
     "number out of range": (("defaults:", "terms: { stall_ms: -5 }\ndefaults:"), r"11\b.*stall_ms"),
     "no number": (("defaults:", "terms: { stall_ms: soon }\ndefaults:"), r"11\b.*stall_ms"),

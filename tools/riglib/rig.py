@@ -228,7 +228,8 @@ class Rig:
                 return False
             if s3.put(bucket, PROBE, b"probe").status != 200 or s3.get(bucket, PROBE).body != b"probe":
                 return False
-            s3.delete(bucket, PROBE)
+            if s3.delete(bucket, PROBE).status != 204:
+                return False
         return True
 
     def gateway_ready(self, gateway):
