@@ -41,8 +41,12 @@ struct sim {
     bool faults;             /* things may go wrong now */
     bool muted;              /* nothing is traced: what is left of a crashed process frees itself */
     uint32_t fault_permille; /* how often, of each thing that may */
-    bool lease_lost;         /* the process that runs may no longer act */
-    bool damage;             /* backends store a wrong byte now and then, which their ETag shows */
+    uint32_t
+        slow_permille; /* of all ways of a message, so many take up to slow_ms while things may go wrong */
+    uint64_t slow_ms;
+    bool lease_lost; /* the process that runs may no longer act */
+    bool lingering;  /* requests that go wrong past their barrier mostly land, late and unanswered */
+    bool damage;     /* backends store a wrong byte now and then, which their ETag shows */
     uint64_t ambiguity_ms;
     char violation[512]; /* the first broken promise, "" while all hold */
     /* A ring of the last lines. */

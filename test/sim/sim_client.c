@@ -20,7 +20,8 @@ static void client_next(struct client *c)
     c->fetch = NULL;
     sim_cancel(sim_of(c), &c->event);
     if (c->by_itself && c->host->left && c->host->env)
-        sim_after(sim_of(c), &c->event, sim_chance(sim_of(c), 300) ? 0 : sim_between(sim_of(c), 1, 400));
+        sim_after(sim_of(c), &c->event,
+                  sim_chance(sim_of(c), 300) ? 0 : sim_between(sim_of(c), 1, 1 + c->host->pause_ms));
 }
 
 /* --- PUT and DELETE --- */

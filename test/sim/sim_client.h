@@ -15,6 +15,7 @@ struct client_host {
     struct ack_policy ack;
     uint32_t keys, left; /* operations that may yet begin */
     bool slow;           /* clients take their time, and some leave */
+    uint64_t pause_ms;   /* the most that they pause between two operations */
     const struct content *(*content_new)(void *ctx);
     const struct content *(*content)(void *ctx, uint32_t id);
     void *ctx;

@@ -114,7 +114,8 @@ bool sim_fault(struct sim *s)
 
 uint64_t sim_delay_ms(struct sim *s)
 {
-    return sim_chance(s, 40) ? sim_between(s, 20, 250) : sim_between(s, 1, 12);
+    return s->faults && sim_chance(s, s->slow_permille) ? sim_between(s, 20, s->slow_ms)
+                                                        : sim_between(s, 1, 12);
 }
 
 void sim_trace(struct sim *s, const char *format, ...)

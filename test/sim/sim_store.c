@@ -164,11 +164,20 @@ static const struct fate fates[] = {
     {.status = 403},
 };
 
+static const struct fate *draw_fate(struct sim *s)
+{
+    const size_t count = sizeof(fates) / sizeof(fates[0]);
+    size_t i = random_below(&s->random, count);
+
+    while (s->lingering && !fates[i].late && !sim_chance(s, 100))
+        i = (i + 1) % count;
+    return &fates[i];
+}
+
 void sim_store_send(struct sim_store *st, struct replica_call *c)
 {
     struct sim *s = st->sim;
-    const struct fate *f =
-        sim_fault(s) ? &fates[random_below(&s->random, sizeof(fates) / sizeof(fates[0]))] : &good;
+    const struct fate *f = sim_fault(s) ? draw_fate(s) : &good;
 
     if (!c->object.content && c->kind == CALL_PUT) {
         sim_violate(s, "P1: %s k%u is sent an object without its metadata", st->name, c->key);

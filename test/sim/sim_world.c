@@ -19,6 +19,7 @@
 enum {
     CONTENTS_MAX = 4096,
     QUIET_MS_MAX = 6 * 3600 * 1000,
+    ASK_MS = 60 * 1000,
     STEPS_MAX = 400000,
     CLIENT_WAITS_MS_MAX = 60 * 1000, /* far above what the terms allow */
     ZOMBIE_TURNS_MAX = 100000,
@@ -71,7 +72,7 @@ struct world {
     uint64_t crashes, next_crash, copied, deleted;
     uint32_t crash_permille; /* of 100 steps */
     uint32_t budget_chunks;
-    bool quiet;
+    uint64_t scripted_crash; /* after which step */
     struct terms terms;
 };
 
@@ -174,8 +175,6 @@ static void boot(struct world *w)
                           .owner = b};
     if (repair_open(&b->repair, &b->env, &options) != ERR_OK)
         abort();
-    if (w->quiet) /* somebody asks for the dead letters */
-        repair_kick(b->repair, true);
     w->boot = b;
     w->host.env = &b->env;
     w->host.set = &b->set;
@@ -306,6 +305,8 @@ static void set_initial(struct world *w, uint32_t key, const struct content *con
 static void setup_seeded(struct world *w)
 {
     static const uint32_t fault_permilles[] = {0, 10, 30, 100, 250};
+    static const uint64_t pauses_ms[] = {15, 400, 400, 3000};
+    static const uint32_t slow_permilles[] = {0, 40, 40, 250};
     static const uint32_t crash_permilles[] = {0, 0, 20, 100, 300};
     struct sim *s = &w->sim;
 
@@ -315,10 +316,14 @@ static void setup_seeded(struct world *w)
         (struct ack_policy){.need = (uint32_t)sim_between(s, 1, w->replicas), .wait_all = sim_chance(s, 600)};
     w->host.left = w->options->operations;
     w->host.slow = sim_chance(s, 800);
+    w->host.pause_ms = pauses_ms[sim_between(s, 0, 3)];
+    s->lingering = sim_chance(s, 300);
     w->client_count = (uint32_t)sim_between(s, 1, CLIENTS_MAX);
     w->budget_chunks = sim_chance(s, 150) ? 5 : 64;
     w->terms.ring_chunks = (uint32_t)sim_between(s, 2, 4);
     s->faults = true;
+    s->slow_permille = slow_permilles[sim_between(s, 0, 3)];
+    s->slow_ms = sim_chance(s, 500) ? 250 : s->ambiguity_ms - 1; /* within it all that has left lands */
     s->damage = sim_chance(s, 150);
     s->fault_permille = fault_permilles[sim_between(s, 0, 4)];
     w->crash_permille = crash_permilles[sim_between(s, 0, 4)];
@@ -365,6 +370,7 @@ static void world_init(struct world *w, const struct world_options *o)
     sim_init(s, o->seed);
     s->breakage = o->breakage;
     w->options = o;
+    w->scripted_crash = o->crash_step;
     w->terms = (struct terms){.ambiguity_ms = s->ambiguity_ms,
                               .stall_ms = 300,
                               .detach_ms = 500,
@@ -478,9 +484,11 @@ static bool advance(struct world *w)
         return false;
     }
     check(w);
-    if (s->steps == w->options->crash_step && w->boot && !s->violation[0]) {
+    if (s->steps == w->scripted_crash && w->boot && !s->violation[0]) {
         crash_and_restart(w);
         check(w);
+        if (sim_chance(s, 500)) /* and once more, while what was left is being repaired */
+            w->scripted_crash = s->steps + sim_between(s, 1, 60);
     }
     check_patience(w);
     if (s->steps > STEPS_MAX)
@@ -498,10 +506,9 @@ static void run_faults(struct world *w)
 static void run_quiet(struct world *w)
 {
     struct sim *s = &w->sim;
-    uint64_t until_ms;
+    uint64_t until_ms, ask_ms;
 
     sim_trace(s, "from here on all is well");
-    w->quiet = true;
     s->faults = false;
     for (uint32_t slot = 0; slot < w->replicas; slot++) {
         sim_cancel(s, &w->outages[slot].event);
@@ -510,14 +517,16 @@ static void run_quiet(struct world *w)
     }
     if (w->boot && (w->boot->journal.failed || (!w->options->script && sim_chance(s, 300))))
         crash_and_restart(w);
-    if (w->boot)
-        repair_kick(w->boot->repair, true);
     until_ms = s->now_ms + QUIET_MS_MAX;
-    while (!at_rest(w) && advance(w))
-        if (s->now_ms > until_ms) {
-            sim_violate(s, "P3: replicas and journal do not come to rest");
-            return;
+    ask_ms = s->now_ms;
+    while (!at_rest(w) && advance(w)) {
+        if (w->boot && s->now_ms >= ask_ms) { /* somebody looks after the dead letters */
+            repair_kick(w->boot->repair, true);
+            ask_ms += ASK_MS;
         }
+        if (s->now_ms > until_ms)
+            sim_violate(s, "P3: replicas and journal do not come to rest");
+    }
     if (!s->violation[0])
         check_converged(&w->check);
 }
