@@ -771,6 +771,38 @@ static void an_answer_may_be_read_later(void **state)
     assert_int_equal(r->answer_bytes, 60000);
 }
 
+static void break_later(struct peer *p)
+{
+    peer_accept(p);
+    peer_receive(p, "\r\n\r\n");
+    peer_send(p, "HTTP/1.1 200 OK\r\n\r\nnot to the end");
+    pthread_barrier_wait(&agreed);
+    peer_reset(p);
+}
+
+static void a_reset_is_never_taken_for_the_end_of_an_answer(void **state)
+{
+    struct record *r = &records[0];
+
+    pthread_barrier_init(&agreed, NULL, 2);
+    r->patient = true;
+    peer_listen(&server);
+    open_origin("127.0.0.1", server.port);
+    peer_start(&server, break_later);
+    start(r, get_head);
+    await(-1);
+    loop_run(loop); /* `body`, and nothing read */
+    pthread_barrier_wait(&agreed);
+    peer_join(&server); /* broken, with bytes of the body still here */
+    r->patient = false;
+    awaited = 2;
+    pull(r);
+    loop_run(loop);
+    pthread_barrier_destroy(&agreed);
+    assert_string_equal(r->answer, "not to the end");
+    assert_int_equal(r->done, ERR_RESET);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -800,6 +832,7 @@ int main(void)
         CASE(a_call_may_be_aborted_from_its_events),
         CASE(a_waiting_call_may_be_aborted),
         CASE(an_answer_may_be_read_later),
+        CASE(a_reset_is_never_taken_for_the_end_of_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
