@@ -129,6 +129,25 @@ void check_read(struct check *c, uint32_t key, const struct content *seen, bool 
     c->quiet_from[key] = quiet_from;
 }
 
+void check_opened(struct check *c, const struct sim_store *st, uint32_t key, const struct sim_object *o,
+                  uint32_t boot)
+{
+    const struct disk_claim *claim = &c->disk->claims[key];
+
+    for (size_t i = 0; i < c->disk->count; i++) {
+        const struct disk_row *r = &c->disk->rows[i];
+
+        if (r->key != key || r->boot != boot || r->row.phase > ROW_OUTCOME)
+            continue;
+        if (o->exists ? stamp_eq(&r->row.stamp, &o->stamp) : r->row.kind == ROW_DELETE)
+            return;
+    }
+    if (!claim->taken || !(claim->claim.targets & 1u << st->slot) ||
+        c->sim->now_ms - claim->taken_ms >= claim->claim.lease_ms)
+        sim_violate(c->sim, "P2: %s k%u: a request goes past its barrier with neither intent nor claim",
+                    st->name, key);
+}
+
 void check_landed(struct check *c, const struct sim_store *st, uint32_t key)
 {
     const struct sim_object *o = &st->objects[key];

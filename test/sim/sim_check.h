@@ -12,6 +12,7 @@
  * After each step, per key:
  *   P2   replicas that differ: the journal has a row of the key.
  *   P4   a strict read at this moment, from any replica that the journal's rows allow, would be allowed by the rule.
+ * When a request goes past its barrier: P2, the journal has its intent, or a claim on that replica that has not ended.
  * When a client reads: the same rule, for the time that its read took; and every byte is that of the body it was told.
  * When a body lands: P6, its client did not leave before it was verified. When a write is acknowledged: P1, each replica
  * that is called stored had it. At the end of a run: P3, all agree, no row is left, and the rule holds for what they show. */
@@ -61,6 +62,9 @@ void check_unknown(struct check *c, size_t write, bool refused);
 uint64_t check_now(struct check *c);
 void check_read(struct check *c, uint32_t key, const struct content *seen, bool damaged, uint64_t began);
 
+/* A process lets a request past its barrier. */
+void check_opened(struct check *c, const struct sim_store *st, uint32_t key, const struct sim_object *o,
+                  uint32_t boot);
 /* A replica has changed. */
 void check_landed(struct check *c, const struct sim_store *st, uint32_t key);
 /* After each step; `idle`: per key, no process has anything under way that writes it. */

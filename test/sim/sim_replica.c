@@ -127,9 +127,14 @@ static void put_leave(struct replica_call *c)
 }
 
 /* The barrier opens. Another gateway may have this one's keys by now. */
-static void check_lease(struct replica_call *c)
+static void put_opens(struct replica_call *c)
 {
-    if (sim_of(c)->lease_lost && !c->replica->dead)
+    struct sim_store *st = c->replica->store;
+
+    if (c->replica->dead)
+        return;
+    st->opened(st->ctx, st, c->key, &c->object);
+    if (sim_of(c)->lease_lost)
         sim_violate(sim_of(c), "P2: %s k%u: a %s goes past its barrier without a lease",
                     c->replica->store->name, c->key, call_name(c));
 }
@@ -242,7 +247,7 @@ static void sr_put_more(struct replica_call *c)
 static void sr_put_open(struct replica_call *c, uint32_t crc32)
 {
     assert(c->kind == CALL_PUT && !c->open);
-    check_lease(c);
+    put_opens(c);
     c->open = true;
     c->open_crc32 = crc32;
     put_resume(c);
@@ -259,7 +264,7 @@ static enum err sr_delete(struct replica *r, struct replica_call **out, struct s
     c = call_new(r, CALL_DELETE, sim_key_number(key), ctx);
     c->put_events = *events;
     c->open = true;
-    check_lease(c);
+    put_opens(c);
     sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 8));
     *out = c;
     return ERR_OK;

@@ -29,6 +29,8 @@ struct sim_store {
     struct list arrivals; /* requests that have left their sender and may take effect */
     /* Which body the header of an object names; set by the world. */
     const struct content *(*content)(void *ctx, uint32_t id);
+    /* The barrier opens for a request that writes `object` (exists false: a delete). */
+    void (*opened)(void *ctx, struct sim_store *store, uint32_t key, const struct sim_object *object);
     /* After each change. */
     void (*landed)(void *ctx, struct sim_store *store, uint32_t key);
     void *ctx;

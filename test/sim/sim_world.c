@@ -280,6 +280,13 @@ static void on_script(struct sim_event *e)
     }
 }
 
+static void on_opened(void *ctx, struct sim_store *st, uint32_t key, const struct sim_object *object)
+{
+    struct world *w = ctx;
+
+    check_opened(&w->check, st, key, object, w->boots);
+}
+
 static void on_landed(void *ctx, struct sim_store *st, uint32_t key)
 {
     struct world *w = ctx;
@@ -395,6 +402,7 @@ static void world_init(struct world *w, const struct world_options *o)
     for (uint32_t slot = 0; slot < w->replicas; slot++) {
         sim_store_init(&w->stores[slot], s, slot);
         w->stores[slot].content = content_by_id;
+        w->stores[slot].opened = on_opened;
         w->stores[slot].landed = on_landed;
         w->stores[slot].ctx = w;
     }
