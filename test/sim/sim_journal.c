@@ -25,7 +25,6 @@ struct journey {
     enum kind kind;
     enum stage stage;
     uint32_t key;
-    uint64_t called_ms;
     struct stamp forget;
 };
 
@@ -355,7 +354,6 @@ static struct journey *journey_new(struct journal *journal, struct journal_reque
     y->request = r;
     y->kind = kind;
     y->key = key;
-    y->called_ms = j->sim->now_ms;
     if (r) {
         r->journal = journal;
         r->result = ERR_IO;

@@ -2,8 +2,8 @@
  *
  * A PUT moves its body at a seeded pace, up to what may leave before the barrier: nothing of a body of up to one
  * chunk, all but the last byte of a larger one. When the barrier is open and the last byte is taken, the request
- * has LEFT: only from then on can it take effect, and it is no longer the call's (struct arrival). Everything else is
- * one look at the store, between the call and its answer. */
+ * has LEFT: only from then on can it take effect, and it is no longer the call's (struct arrival). HEAD and
+ * GET are in sim_read.c. */
 #include "sim_replica.h"
 
 #include "base/chunk.h"
@@ -15,19 +15,9 @@
 
 enum { HELD_BYTES = 1, PROBE_MS = 200 };
 
-static struct sim_replica *of(struct replica *r)
-{
-    return (struct sim_replica *)(void *)r;
-}
-
-static struct sim *sim_of(const struct replica_call *c)
-{
-    return c->replica->sim;
-}
-
 static void on_event(struct sim_event *e);
 
-static struct replica_call *call_new(struct replica *r, enum call_kind kind, uint32_t key, void *ctx)
+struct replica_call *sim_call_new(struct replica *r, enum call_kind kind, uint32_t key, void *ctx)
 {
     struct replica_call *c = calloc(1, sizeof(*c));
 
@@ -44,6 +34,11 @@ static struct replica_call *call_new(struct replica *r, enum call_kind kind, uin
     return c;
 }
 
+bool sim_call_refused(struct sim_replica *r)
+{
+    return r->dead || (sim_fault(r->sim) && sim_chance(r->sim, 50));
+}
+
 /* The connection is gone: what has left is on its own. */
 static void call_detach(struct replica_call *c)
 {
@@ -55,14 +50,14 @@ static void call_detach(struct replica_call *c)
     c->over = true;
 }
 
-static void call_free(struct replica_call *c)
+void sim_call_free(struct replica_call *c)
 {
     if (!c->inside)
         free(c);
 }
 
 /* The one place where a call ends by itself. */
-static void call_done(struct replica_call *c)
+void sim_call_done(struct replica_call *c)
 {
     static const char *const results[] = {"stored", "missed", "unresolved"};
     struct replica_answer *a = &c->answer;
@@ -83,15 +78,15 @@ static void call_done(struct replica_call *c)
     case CALL_BUCKET: c->bucket_events.done(c->ctx, a); break;
     }
     c->inside--;
-    call_free(c);
+    sim_call_free(c);
 }
 
 /* Breaks the call. What has left is not called back. */
-static void call_break(struct replica_call *c, enum err error)
+void sim_call_break(struct replica_call *c, enum err error)
 {
     c->answer =
         (struct replica_answer){.result = c->left ? REPLICA_UNRESOLVED : REPLICA_MISSED, .error = error};
-    call_done(c);
+    sim_call_done(c);
 }
 
 static void call_refuse(struct replica_call *c, unsigned status)
@@ -99,7 +94,7 @@ static void call_refuse(struct replica_call *c, unsigned status)
     c->answer = (struct replica_answer){.status = status};
     c->answer.result = c->left && status >= 500 ? REPLICA_UNRESOLVED : REPLICA_MISSED;
     snprintf(c->answer.code, sizeof(c->answer.code), "%s", status >= 500 ? "InternalError" : "AccessDenied");
-    call_done(c);
+    sim_call_done(c);
 }
 
 const char *call_name(const struct replica_call *c)
@@ -182,7 +177,7 @@ static void put_flow(struct replica_call *c)
         else if (kind == 1)
             call_refuse(c, sim_chance(s, 500) ? 503 : 403);
         else
-            call_break(c, breaks[sim_between(s, 0, 2)]);
+            sim_call_break(c, breaks[sim_between(s, 0, 2)]);
         return;
     }
     if (c->offset < end) {
@@ -192,7 +187,7 @@ static void put_flow(struct replica_call *c)
         put_take(c, end - c->offset < pace ? end - c->offset : pace);
         c->inside--;
         if (c->over) {
-            call_free(c);
+            sim_call_free(c);
             return;
         }
     }
@@ -218,9 +213,9 @@ static enum err sr_put(struct replica *r, struct replica_call **out, const struc
     struct replica_call *c;
 
     *out = NULL;
-    if (of(r)->dead)
+    if (sim_call_refused(of(r)))
         return ERR_REFUSED;
-    c = call_new(r, CALL_PUT, sim_key_number(put->key), ctx);
+    c = sim_call_new(r, CALL_PUT, sim_key_number(put->key), ctx);
     c->put_events = *events;
     c->body_bytes = put->body_bytes;
     if (put->body)
@@ -259,9 +254,9 @@ static enum err sr_delete(struct replica *r, struct replica_call **out, struct s
     struct replica_call *c;
 
     *out = NULL;
-    if (of(r)->dead)
+    if (sim_call_refused(of(r)))
         return ERR_REFUSED;
-    c = call_new(r, CALL_DELETE, sim_key_number(key), ctx);
+    c = sim_call_new(r, CALL_DELETE, sim_key_number(key), ctx);
     c->put_events = *events;
     c->open = true;
     put_opens(c);
@@ -270,286 +265,25 @@ static enum err sr_delete(struct replica *r, struct replica_call **out, struct s
     return ERR_OK;
 }
 
-/* --- HEAD, GET and the probe --- */
-
-static void show(const struct sim_object *o, struct replica_object *out)
-{
-    *out = (struct replica_object){.exists = o->exists};
-    if (!o->exists)
-        return;
-    out->stamped = o->stamped;
-    out->stamp = o->stamp;
-    out->body_bytes = o->content->bytes;
-    snprintf(out->etag, sizeof(out->etag), "%s", sim_object_etag(o));
-    snprintf(out->last_modified, sizeof(out->last_modified), "%llu", (unsigned long long)o->modified_s);
-}
-
-/* bytes=a-b, bytes=a- or bytes=-n of a body. False: not satisfiable. */
-static bool cut_range(struct span range, uint64_t bytes, uint64_t *first, uint64_t *end)
-{
-    struct span s = span_skip(range, strlen("bytes=")), low = span_cut(&s, '-');
-    uint64_t number;
-
-    *first = 0;
-    *end = bytes;
-    if (low.len == 0) {
-        if (!span_to_u64(s, &number) || number == 0 || bytes == 0)
-            return false;
-        *first = number < bytes ? bytes - number : 0;
-        return true;
-    }
-    if (!span_to_u64(low, first) || *first >= bytes)
-        return false;
-    if (span_to_u64(s, &number) && number + 1 < bytes)
-        *end = number + 1;
-    return true;
-}
-
-static unsigned get_status(struct replica_call *c)
-{
-    const struct sim_object *o = &c->object;
-
-    if (!o->exists)
-        return 404;
-    c->end = o->content->bytes;
-    if (c->if_match[0] && strcmp(c->if_match, sim_object_etag(o)) != 0)
-        return 412;
-    if (!c->range[0])
-        return 200;
-    return cut_range(span_of(c->range), o->content->bytes, &c->offset, &c->end) ? 206 : 416;
-}
-
-static void add_header(struct http_head *h, const char *name, const char *value)
-{
-    h->headers[h->header_count++] = (struct http_header){span_of(name), span_of(value)};
-}
-
-/* The answer's head; its text lives as long as the call. */
-static void make_head(struct replica_call *c, unsigned status)
-{
-    const struct sim_object *o = &c->object;
-    struct http_head *h = &c->head;
-    char *length = c->text, *part = c->text + 32, *stamp = c->text + 128;
-
-    *h = (struct http_head){.status = status, .minor = 1, .keep_alive = true, .has_length = true};
-    if (status != 200 && status != 206)
-        c->offset = c->end = 0;
-    h->length = c->end - c->offset;
-    snprintf(length, 32, "%llu", (unsigned long long)h->length);
-    add_header(h, "content-length", length);
-    if (!o->exists || status >= 400)
-        return;
-    add_header(h, "ETag", sim_object_etag(o));
-    add_header(h, "Last-Modified", c->shown.last_modified);
-    add_header(h, CONTENT_HEADER, o->content->header);
-    if (o->stamped) {
-        stamp_print(&o->stamp, stamp);
-        add_header(h, "x-amz-meta-s3mirror-stamp", stamp);
-    }
-    if (status == 206) {
-        snprintf(part, 96, "bytes %llu-%llu/%llu", (unsigned long long)c->offset,
-                 (unsigned long long)c->end - 1, (unsigned long long)o->content->bytes);
-        add_header(h, "Content-Range", part);
-    }
-}
-
-/* One look at the store; the answer is on its way afterwards. */
-static void look(struct replica_call *c)
-{
-    c->looked = true;
-    c->object = c->replica->store->objects[c->key];
-    show(&c->object, &c->shown);
-    sim_after(sim_of(c), &c->event, sim_delay_ms(sim_of(c)));
-}
-
-static void get_head(struct replica_call *c)
-{
-    unsigned status = get_status(c);
-
-    if (sim_fault(sim_of(c)))
-        status = 503;
-    make_head(c, status);
-    c->headed = true;
-    c->ready = c->offset;
-    c->answer.status = status;
-    c->inside++;
-    c->get_events.head(c->ctx, &c->head, &c->shown);
-    c->inside--;
-    if (c->over)
-        call_free(c);
-    else
-        sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 4));
-}
-
-/* More of the body has come, or its end, or nothing any more. */
-static void get_flow(struct replica_call *c)
-{
-    struct sim *s = sim_of(c);
-    uint64_t piece = sim_between(s, 1, sim_chance(s, 500) ? 400 * 1024 : c->end / 8 + 1);
-
-    if (c->broken || c->head_only || c->offset == c->end) {
-        if (c->broken)
-            call_break(c, ERR_RESET);
-        else
-            call_done(c);
-        return;
-    }
-    if (sim_fault(s)) {
-        c->stalled = sim_chance(s, 300);
-        c->broken = !c->stalled;
-        if (c->stalled)
-            return;
-        sim_after(s, &c->event, 0);
-    }
-    if (!c->broken)
-        c->ready = c->end - c->ready < piece ? c->end : c->ready + piece;
-    c->inside++;
-    c->get_events.body(c->ctx);
-    c->inside--;
-    if (c->over)
-        call_free(c);
-}
-
-static enum err sr_get_read(struct replica_call *c, void *at, size_t room, size_t *got)
-{
-    uint64_t n = c->ready - c->offset;
-
-    assert(c->headed && room);
-    if (c->broken)
-        return ERR_RESET;
-    if (n > room)
-        n = room;
-    if (n)
-        content_fill(c->object.content, c->offset, at, (size_t)n);
-    if (n && c->offset == 0 && c->object.damaged)
-        *(char *)at ^= 1;
-    c->offset += n;
-    *got = (size_t)n;
-    /* More has to come, or the end: `done` follows the last byte, whether or not ERR_EOF is read. */
-    if (c->offset == c->ready && (!n || c->offset == c->end) && !c->stalled && !c->event.slot &&
-        !c->replica->dead)
-        sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 4));
-    if (n)
-        return ERR_OK;
-    return c->offset == c->end ? ERR_EOF : ERR_AGAIN;
-}
-
-static enum err sr_get(struct replica *r, struct replica_call **out, const struct replica_get *get,
-                       const struct replica_get_events *events, void *ctx)
-{
-    struct replica_call *c;
-
-    *out = NULL;
-    if (of(r)->dead)
-        return ERR_REFUSED;
-    c = call_new(r, CALL_GET, sim_key_number(get->key), ctx);
-    c->get_events = *events;
-    c->head_only = get->head_only;
-    for (size_t i = 0; i < get->header_count; i++) {
-        if (span_ieq(get->headers[i].name, SPAN("range")))
-            snprintf(c->range, sizeof(c->range), "%.*s", SPAN_ARG(get->headers[i].value));
-        if (span_ieq(get->headers[i].name, SPAN("if-match")))
-            snprintf(c->if_match, sizeof(c->if_match), "%.*s", SPAN_ARG(get->headers[i].value));
-    }
-    sim_after(sim_of(c), &c->event, sim_delay_ms(sim_of(c)));
-    *out = c;
-    return ERR_OK;
-}
-
-static enum err sr_head(struct replica *r, struct replica_call **out, struct span key,
-                        const struct replica_head_events *events, void *ctx)
-{
-    struct replica_call *c;
-
-    *out = NULL;
-    if (of(r)->dead)
-        return ERR_REFUSED;
-    c = call_new(r, CALL_HEAD, sim_key_number(key), ctx);
-    c->head_events = *events;
-    sim_after(sim_of(c), &c->event, sim_delay_ms(sim_of(c)));
-    *out = c;
-    return ERR_OK;
-}
-
-static void head_answer(struct replica_call *c)
-{
-    c->answer.status = c->shown.exists ? 200 : 404;
-    call_done(c);
-}
-
-static enum err sr_bucket(struct replica *r, struct replica_call **out, enum replica_bucket_op op,
-                          const struct replica_bucket_events *events, void *ctx)
-{
-    struct replica_call *c;
-
-    *out = NULL;
-    if (of(r)->dead)
-        return ERR_REFUSED;
-    assert(op == REPLICA_BUCKET_HEAD);
-    c = call_new(r, CALL_BUCKET, 0, ctx);
-    c->bucket_events = *events;
-    sim_after(sim_of(c), &c->event, sim_delay_ms(sim_of(c)));
-    *out = c;
-    return ERR_OK;
-}
-
-static void bucket_answer(struct replica_call *c)
-{
-    c->answer.status = 200;
-    call_done(c);
-}
-
-/* Reads fail as a whole: without an answer, with a bad one, or never. */
-static bool read_fails(struct replica_call *c)
-{
-    struct sim *s = sim_of(c);
-
-    if (!sim_fault(s))
-        return false;
-    switch (sim_between(s, 0, 3)) {
-    case 0: c->stalled = true; break;
-    case 1:
-        c->answer.status = 503;
-        if (c->kind == CALL_HEAD)
-            c->answer.error = ERR_UNAVAILABLE;
-        if (c->kind == CALL_GET)
-            c->answer.error = ERR_PROTOCOL;
-        call_done(c);
-        break;
-    default: call_break(c, sim_chance(s, 500) ? ERR_RESET : ERR_REFUSED); break;
-    }
-    return true;
-}
-
 static void on_event(struct sim_event *e)
 {
     struct replica_call *c = LIST_ENTRY(e, struct replica_call, event);
 
     if (c->left) { /* the store has prepared the answer */
-        call_done(c);
+        sim_call_done(c);
         return;
     }
     if (c->replica->store->down) {
         if (c->replica->store->silent)
             c->stalled = true;
         else
-            call_break(c, c->offset ? ERR_RESET : ERR_REFUSED);
+            sim_call_break(c, c->offset ? ERR_RESET : ERR_REFUSED);
         return;
     }
     if (c->kind == CALL_PUT || c->kind == CALL_DELETE)
         put_flow(c);
-    else if (c->kind == CALL_GET && c->headed)
-        get_flow(c);
-    else if (read_fails(c))
-        return;
-    else if (!c->looked)
-        look(c);
-    else if (c->kind == CALL_GET)
-        get_head(c);
-    else if (c->kind == CALL_HEAD)
-        head_answer(c);
     else
-        bucket_answer(c);
+        sim_read_event(c);
 }
 
 /* Once given up, what has not left never will. What has left may get lost on the way. */
@@ -569,7 +303,7 @@ static enum replica_result sr_abandon(struct replica_call *c)
     if (a && sim_fault(s))
         sim_arrival_lose(a);
     health_forget(&c->replica->health);
-    call_free(c);
+    sim_call_free(c);
     return result;
 }
 
@@ -578,10 +312,10 @@ static const struct replica_ops ops = {
     .put_more = sr_put_more,
     .put_open = sr_put_open,
     .del = sr_delete,
-    .head = sr_head,
-    .get = sr_get,
-    .get_read = sr_get_read,
-    .bucket = sr_bucket,
+    .head = sim_head_start,
+    .get = sim_get_start,
+    .get_read = sim_get_read,
+    .bucket = sim_bucket_start,
     .abandon = sr_abandon,
 };
 
@@ -625,7 +359,7 @@ bool sim_replica_drain(struct sim_replica *r)
     bool any = !list_empty(&r->calls);
 
     while (!list_empty(&r->calls))
-        call_break(LIST_ENTRY(r->calls.next, struct replica_call, node), ERR_RESET);
+        sim_call_break(LIST_ENTRY(r->calls.next, struct replica_call, node), ERR_RESET);
     return any;
 }
 

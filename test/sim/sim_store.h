@@ -1,4 +1,4 @@
-/* sim_store.h - what sim_replica.c (the sender) and sim_store.c (the backend) share. */
+/* sim_store.h - what sim_replica.c and sim_read.c (the sender) and sim_store.c (the backend) share. */
 #ifndef SIM_SIM_STORE_H
 #define SIM_SIM_STORE_H
 
@@ -50,10 +50,43 @@ struct replica_call {
     bool head_only, looked, headed, broken;
     uint64_t ready;
     struct http_head head;
+    const char *document; /* the body of an error answer, NULL: the object's */
     char text[160], range[64];
 };
 
+static inline struct sim_replica *of(struct replica *r)
+{
+    return (struct sim_replica *)(void *)r;
+}
+
+static inline struct sim *sim_of(const struct replica_call *c)
+{
+    return c->replica->sim;
+}
+
+/* sim_replica.c */
 const char *call_name(const struct replica_call *c);
+/* The process is gone, or it happens that nothing can be started. */
+bool sim_call_refused(struct sim_replica *r);
+struct replica_call *sim_call_new(struct replica *r, enum call_kind kind, uint32_t key, void *ctx);
+/* Ends it: `answer` is told to its owner, and to the replica's health. */
+void sim_call_done(struct replica_call *c);
+/* Ends it without an answer. */
+void sim_call_break(struct replica_call *c, enum err error);
+/* When it was ended from inside one of its own callbacks. */
+void sim_call_free(struct replica_call *c);
+
+/* sim_read.c */
+enum err sim_head_start(struct replica *r, struct replica_call **out, struct span key,
+                        const struct replica_head_events *events, void *ctx);
+enum err sim_get_start(struct replica *r, struct replica_call **out, const struct replica_get *get,
+                       const struct replica_get_events *events, void *ctx);
+enum err sim_get_read(struct replica_call *c, void *at, size_t room, size_t *got);
+enum err sim_bucket_start(struct replica *r, struct replica_call **out, enum replica_bucket_op op,
+                          const struct replica_bucket_events *events, void *ctx);
+void sim_read_event(struct replica_call *c);
+
+/* sim_store.c */
 /* The request has left: from here on it is the store's to decide what comes of it. */
 void sim_store_send(struct sim_store *st, struct replica_call *c);
 /* It will never take effect. Nobody may wait for it. */
