@@ -168,7 +168,7 @@ static inline enum err replica_get_start(struct replica *r, struct replica_call 
 {
     return r->ops->get(r, out, get, events, ctx);
 }
-/* As http_call_read. */
+/* As http_call_read: `done` follows the last byte of a body of known length, whether or not ERR_EOF was read. */
 static inline enum err replica_get_read(struct replica *r, struct replica_call *c, void *at, size_t room,
                                         size_t *got)
 {
