@@ -129,11 +129,12 @@ class Stack:
 
     def wait_settled(self, key):
         """Until the journal has no row of the key: nothing under way, nothing to repair."""
-        wait_until(lambda: not self.rows(key), f"rows of {key!r} to go", 60, 0.05)
+        wait_until(lambda: not self.rows(key), f"rows of {key!r} to go", 120, 0.05)
 
     def wait_repaired(self):
-        """Until no bucket has a hint on any replica."""
-        wait_until(lambda: self.hints() == 0, "hints to be repaired", 60, 0.1)
+        """Until the journal is empty: no write under way or undecided, no replica behind in anything."""
+        wait_until(lambda: self.metric("s3mirror_journal_rows_open") + self.metric("s3mirror_journal_hints") == 0,
+                   "all replicas to be repaired", 120, 0.1)
 
     # --- the backends' side ---------------------------------------------------------------------------
 

@@ -219,7 +219,9 @@ class Rig:
 
     def backend_ready(self, backend):
         """Lists buckets, has ours, and really stores an object (some list before they can store)."""
-        s3 = S3(backend["endpoint"], backend["access_key"], backend["secret_key"])
+        # Patient: a PUT that SeaweedFS takes while it is still starting may be held for 20 s and then carried out,
+        # so giving up on it would leave the probe behind.
+        s3 = S3(backend["endpoint"], backend["access_key"], backend["secret_key"], timeout=READY_SECONDS)
         if s3.request("GET").status != 200:
             return False
         for places in self.state["buckets"].values():
