@@ -44,8 +44,8 @@ void hmac_key_init(struct hmac_key *k, struct span key);
 void hmac_sha256(const struct hmac_key *k, struct span message, uint8_t out[static SHA256_BYTES]);
 
 /* CRCs as S3 writes them. Start with 0 and feed the result back in to go on. */
-uint32_t crc32_add(uint32_t crc, const void *at, size_t len);   /* ISO-HDLC: x-amz-checksum-crc32 */
-uint32_t crc32c_add(uint32_t crc, const void *at, size_t len);  /* Castagnoli: x-amz-checksum-crc32c */
+uint32_t crc32_add(uint32_t crc, const void *at, size_t len);     /* ISO-HDLC: x-amz-checksum-crc32 */
+uint32_t crc32c_add(uint32_t crc, const void *at, size_t len);    /* Castagnoli: x-amz-checksum-crc32c */
 uint64_t crc64nvme_add(uint64_t crc, const void *at, size_t len); /* x-amz-checksum-crc64nvme */
 
 /* Lower-case hexadecimal; out has 2 * len bytes and gets no NUL. */

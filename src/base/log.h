@@ -19,9 +19,18 @@ struct log_field {
     uint64_t number;
 };
 
-#define LOG_SPAN(n, s) {.name = (n), .kind = LOG_FIELD_SPAN, .text = (s)}
-#define LOG_STR(n, s)  {.name = (n), .kind = LOG_FIELD_SPAN, .text = span_of(s)}
-#define LOG_U64(n, v)  {.name = (n), .kind = LOG_FIELD_U64, .number = (uint64_t)(v)}
+#define LOG_SPAN(n, s)                                                                                       \
+    {                                                                                                        \
+        .name = (n), .kind = LOG_FIELD_SPAN, .text = (s)                                                     \
+    }
+#define LOG_STR(n, s)                                                                                        \
+    {                                                                                                        \
+        .name = (n), .kind = LOG_FIELD_SPAN, .text = span_of(s)                                              \
+    }
+#define LOG_U64(n, v)                                                                                        \
+    {                                                                                                        \
+        .name = (n), .kind = LOG_FIELD_U64, .number = (uint64_t)(v)                                          \
+    }
 
 void log_setup(enum log_level least, enum log_format format);
 bool log_wants(enum log_level level);
@@ -31,7 +40,8 @@ void log_event(enum log_level level, const char *event, const struct log_field *
 #define LOG_AT(level, event, ...)                                                                            \
     do {                                                                                                     \
         if (log_wants(level))                                                                                \
-            log_event(level, event, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.kind = LOG_FIELD_END}}); \
+            log_event(level, event,                                                                          \
+                      (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.kind = LOG_FIELD_END}});        \
     } while (0)
 #define log_debug(event, ...) LOG_AT(LOG_DEBUG, event __VA_OPT__(, ) __VA_ARGS__)
 #define log_info(event, ...)  LOG_AT(LOG_INFO, event __VA_OPT__(, ) __VA_ARGS__)

@@ -15,7 +15,7 @@ struct span {
 #define SPAN(literal) ((struct span){(literal), sizeof(literal) - 1})
 #define SPAN_EMPTY    ((struct span){"", 0})
 /* For printf: "%.*s", SPAN_ARG(s). */
-#define SPAN_ARG(s)   (int)(s).len, (s).at
+#define SPAN_ARG(s) (int)(s).len, (s).at
 
 static inline struct span span_of(const char *text)
 {
@@ -43,6 +43,14 @@ static inline struct span span_skip(struct span s, size_t n)
     if (n > s.len)
         n = s.len;
     return (struct span){s.at + n, s.len - n};
+}
+
+/* Copies to `at`, which has the room; returns what is behind it. */
+static inline char *span_put(char *at, struct span s)
+{
+    if (s.at && s.len)
+        memcpy(at, s.at, s.len);
+    return at + s.len;
 }
 
 /* ASCII case folded; never locale dependent. */

@@ -15,6 +15,7 @@
 #include "base/log.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -221,8 +222,7 @@ static void ask_headers(struct fetch *f, struct replica_get *get)
     get->header_count = f->spec.header_count;
     if (!f->head_given)
         return;
-    snprintf(f->range, sizeof(f->range), "bytes=%llu-%llu", (unsigned long long)(f->first + f->delivered),
-             (unsigned long long)f->last);
+    snprintf(f->range, sizeof(f->range), "bytes=%" PRIu64 "-%" PRIu64, f->first + f->delivered, f->last);
     f->resume[0] = (struct http_header){SPAN("range"), span_of(f->range)};
     f->resume[1] = (struct http_header){SPAN("if-match"), span_of(f->object.etag)};
     get->headers = f->resume;

@@ -179,12 +179,25 @@ void write_filled(struct write *w, size_t bytes)
     leave_inside(w);
 }
 
+static void open_barrier_if_due(struct write *w)
+{
+    if (!w->begun || !w->verified || w->barrier_due || w->state != WRITE_RUN || w->cause != ERR_OK)
+        return;
+    if (!w->env->journal->ops->lease_valid(w->env->journal)) {
+        w->cause = ERR_LOCKED;
+        return;
+    }
+    w->barrier_due = true;
+    legs_open_barrier(w);
+}
+
 void write_verified(struct write *w)
 {
     assert(w->ring.end == w->put.body_bytes && !w->verified);
     w->verified = true;
     w->inside++;
-    write_advance(w);
+    open_barrier_if_due(w);
+    w->nudged = w->nudged || w->barrier_due || w->cause != ERR_OK;
     leave_inside(w);
 }
 
@@ -288,14 +301,7 @@ static void decide(struct write *w)
 
 void write_advance(struct write *w)
 {
-    if (w->begun && w->verified && !w->barrier_due && w->state == WRITE_RUN && w->cause == ERR_OK) {
-        if (w->env->journal->ops->lease_valid(w->env->journal)) {
-            w->barrier_due = true;
-            legs_open_barrier(w);
-        } else {
-            w->cause = ERR_LOCKED;
-        }
-    }
+    open_barrier_if_due(w);
     if (w->inside) {
         w->nudged = true;
         return;

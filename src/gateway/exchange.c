@@ -85,8 +85,8 @@ static const struct http_exchange_events http_events = {.body = on_body, .done =
 
 static void answer(struct exchange *x, struct http_answer *a, struct span headers)
 {
-    static const char fixed[] = "Server: s3mirror\r\nx-amz-request-id: ";
-    char *all = arena_alloc(&x->arena, sizeof(fixed) + REQUEST_ID_CHARS + 2 + headers.len);
+    static const struct span fixed = SPAN("Server: s3mirror\r\nx-amz-request-id: ");
+    char *all = arena_alloc(&x->arena, fixed.len + REQUEST_ID_CHARS + 2 + headers.len);
 
     assert(!x->answered);
     x->answered = true;
@@ -94,11 +94,12 @@ static void answer(struct exchange *x, struct http_answer *a, struct span header
     if (!all) { /* the arena is full: say at least the status */
         a->headers = SPAN_EMPTY;
     } else {
-        memcpy(all, fixed, sizeof(fixed) - 1);
-        memcpy(all + sizeof(fixed) - 1, x->request_id, REQUEST_ID_CHARS);
-        memcpy(all + sizeof(fixed) - 1 + REQUEST_ID_CHARS, "\r\n", 2);
-        memcpy(all + sizeof(fixed) + 1 + REQUEST_ID_CHARS, headers.at, headers.len);
-        a->headers = (struct span){all, sizeof(fixed) + 1 + REQUEST_ID_CHARS + headers.len};
+        char *at = span_put(all, fixed);
+
+        at = span_put(at, (struct span){x->request_id, REQUEST_ID_CHARS});
+        at = span_put(at, SPAN("\r\n"));
+        at = span_put(at, headers);
+        a->headers = (struct span){all, (size_t)(at - all)};
     }
     http_exchange_answer(x->http, a);
 }

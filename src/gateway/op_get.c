@@ -44,18 +44,12 @@ static struct span override_of(const struct exchange *x, struct span name)
     return (struct span){NULL, 0};
 }
 
-static char *add(char *at, struct span s)
-{
-    memcpy(at, s.at, s.len);
-    return at + s.len;
-}
-
 static char *add_line(char *at, struct span name, struct span value)
 {
-    at = add(at, name);
-    at = add(at, SPAN(": "));
-    at = add(at, value);
-    return add(at, SPAN("\r\n"));
+    at = span_put(at, name);
+    at = span_put(at, SPAN(": "));
+    at = span_put(at, value);
+    return span_put(at, SPAN("\r\n"));
 }
 
 /* What the client may see of the replica's head, with the overrides it asked for. */

@@ -133,7 +133,8 @@ struct journal_scan {
 };
 void journal_scan_fini(struct journal_scan *s);
 
-/* A failed repair: kept for backoff and for people. tries 0 forgets. Not durable at once. */
+/* A failed repair: kept for backoff and for people. tries 0 forgets, and so does a row of the key that becomes final:
+ * a new write may well fare better. Not durable at once. */
 struct journal_attempt {
     struct journal_key key;
     uint32_t tries;

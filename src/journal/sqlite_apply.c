@@ -229,6 +229,8 @@ static enum err apply_write(struct sqlite_store *s, struct group *g, struct jour
     if (err || w->request.result)
         return err;
     err = remove_rows(s, g, &w->key, w->remove, w->remove_count);
+    if (!err && w->change && w->row.phase == ROW_FINAL && (s->attempts || g->attempts_added))
+        err = remove_attempt(s, g, &w->key, true);
     if (!err && w->release)
         err = release_claim(s, g, &w->key, w->release);
     return err;

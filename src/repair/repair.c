@@ -238,6 +238,8 @@ enum err repair_open(struct repair **out, struct env *env, const struct repair_o
     r->env = env;
     r->options = *options;
     list_init(&r->jobs);
+    r->recovered_next =
+        true; /* a start counts as a recovery: dead letters of the time before get another try */
     timer_init(&r->timer, on_timer);
     clock_start(env->clock, &r->timer, 0);
     return ERR_OK;
