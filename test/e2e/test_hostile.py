@@ -18,8 +18,13 @@ def noise(size, seed=1):
     return random.Random(seed).randbytes(size)
 
 
+# c lets nothing take effect after it has been given up, so all of these can be short.
+TERMS = {"terms.stall_ms": 1000, "terms.detach_ms": 1000, "terms.first_byte_ms": 1000, "terms.ambiguity_ms": 700,
+         "terms.lease_ms": 2000, "terms.lease_margin_ms": 500}
+
+
 def bring_up(directory, backend, **sets):
-    return Stack.up(directory, backends=["seaweedfs", "seaweedfs", backend.url], sets=sets)
+    return Stack.up(directory, backends=["seaweedfs", "seaweedfs", backend.url], sets={**TERMS, **sets})
 
 
 def prepare(backend):
