@@ -320,9 +320,14 @@ static void over_empty(struct bucket_fan *f)
     struct exchange *x = f->x;
     uint32_t empty = answered(f, REPLICA_STORED), full = 0;
 
-    for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++)
-        if (f->legs[slot].answer.status == 200 && f->legs[slot].answer.result == REPLICA_MISSED)
+    for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++) {
+        const struct replica_answer *a = &f->legs[slot].answer;
+
+        if (a->status == 200 && a->result == REPLICA_MISSED)
             full |= 1u << slot;
+        else if (a->status == 404 && strcmp(a->code, "NoSuchBucket") == 0) /* away when it was created */
+            empty |= 1u << slot;
+    }
     if (empty == f->set.mask) {
         put_catalogue(f);
         return;
@@ -362,35 +367,50 @@ static void start_head(struct exchange *x)
         SPAN_EMPTY);
 }
 
-static void start_list(struct exchange *x)
+/* The next bucket after `name` that has the prefix. */
+static bool next_bucket(struct exchange *x, struct span name, struct bucket *out)
 {
     struct journal *journal = x->gateway->options.env->journal;
+
+    while (journal->ops->bucket_after(journal, name, out)) {
+        name = span_of(out->name);
+        if (span_starts(name, x->request.prefix))
+            return true;
+        name = arena_dup(&x->arena, name); /* `out` is written over */
+        if (!name.at)
+            return false;
+    }
+    return false;
+}
+
+static void start_list(struct exchange *x)
+{
     struct s3_bucket_entry *entries = NULL;
-    struct span name = SPAN_EMPTY, document;
+    struct span name = SPAN_EMPTY, document = {NULL, 0};
     struct bucket b;
     size_t count = 0, room = 0;
+    bool more;
 
-    while (count < x->request.max_buckets && journal->ops->bucket_after(journal, name, &b)) {
+    while ((more = next_bucket(x, name, &b)) && count < x->request.max_buckets) {
         name = arena_dup(&x->arena, span_of(b.name));
-        if (name.at && !span_starts(name, x->request.prefix))
-            continue;
         if (count == room) {
-            struct s3_bucket_entry *more = realloc(entries, (room ? room *= 2 : (room = 64)) * sizeof(*more));
-
-            if (!more)
-                break;
-            entries = more;
+            room = room ? 2 * room : 64;
+            entries = realloc(entries, room * sizeof(*entries));
+            if (!entries)
+                abort(); /* some KiB */
         }
         if (!name.at)
             break;
         entries[count++] = (struct s3_bucket_entry){name, b.created_unix_ms};
     }
-    document = s3_buckets_document(&x->arena, entries, count, SPAN("s3mirror"));
+    if (!more)
+        document = s3_buckets_document(&x->arena, entries, count, SPAN("s3mirror"));
     free(entries);
     if (document.at)
         exchange_answer(x, 200, SPAN("Content-Type: application/xml\r\n"), document);
     else
-        exchange_error(x, S3_INTERNAL_ERROR, "The list of buckets is too long.");
+        exchange_error(x, S3_NOT_IMPLEMENTED,
+                       "There are more buckets than fit one answer, and lists of buckets are not paged.");
 }
 
 const struct operation operation_list_buckets = {.start = start_list};

@@ -123,6 +123,14 @@ static void on_failed(void *ctx, enum err e)
 
 static const struct fetch_events fetch_events = {.head = on_head, .body = on_body, .failed = on_failed};
 
+/* S3 ignores a Range that is not one well-formed range; some servers would refuse it. */
+static bool is_range(struct span value)
+{
+    uint64_t first, last;
+
+    return value.len && s3_range_parse(value, UINT64_MAX, &first, &last) != S3_RANGE_NONE;
+}
+
 static size_t asked_headers(struct exchange *x, struct http_header *out)
 {
     size_t n = 0;
@@ -130,7 +138,7 @@ static size_t asked_headers(struct exchange *x, struct http_header *out)
     for (size_t i = 0; i < x->head->header_count; i++)
         if (s3_header_is_condition(x->head->headers[i].name))
             out[n++] = x->head->headers[i];
-    if (x->request.range.len)
+    if (is_range(x->request.range))
         out[n++] = (struct http_header){SPAN("range"), x->request.range};
     return n;
 }
