@@ -73,7 +73,17 @@ def alive(process):
     except ChildProcessError:
         pass
     found = _stat(process["pid"])
-    return bool(found) and found[1] == process["started"] and found[0] not in "ZX"
+    if not found or found[1] != process["started"]:
+        return False
+    return found[0] not in "ZX" or _threads(process["pid"]) > 1
+
+
+def _threads(pid):
+    """Of a process whose first thread has ended, others may still be ending: until then its sockets are open."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/task"))
+    except OSError:
+        return 0
 
 
 def send(process, number):
