@@ -8,6 +8,8 @@
  * its target lies a little further into its own page, as it does behind a head in a socket's buffer. */
 enum { SPARE_CHUNKS = 32, LEAD_BYTES = 2048, MAP_BYTES = CHUNK_BYTES + 2 * LEAD_BYTES };
 
+enum { EXTRA_SHARE = 8 };
+
 void chunk_budget_init(struct chunk_budget *b, uint64_t limit_bytes)
 {
     *b = (struct chunk_budget){.limit = (uint32_t)(limit_bytes / CHUNK_BYTES)};
@@ -48,12 +50,12 @@ static struct chunk *chunk_map(void)
     return c;
 }
 
-static struct chunk *take(struct chunk_budget *b, uint32_t reserve)
+static struct chunk *take(struct chunk_budget *b, uint32_t limit)
 {
     struct chunk *c = NULL;
 
     pthread_mutex_lock(&b->lock);
-    if (b->taken + reserve < b->limit) {
+    if (b->taken < limit) {
         c = b->spare;
         if (c) {
             b->spare = c->next;
@@ -73,12 +75,12 @@ static struct chunk *take(struct chunk_budget *b, uint32_t reserve)
 
 struct chunk *chunk_take(struct chunk_budget *b)
 {
-    return take(b, 0);
+    return take(b, b->limit);
 }
 
 struct chunk *chunk_take_extra(struct chunk_budget *b)
 {
-    return take(b, b->limit / 4);
+    return take(b, b->limit / EXTRA_SHARE);
 }
 
 void chunk_give(struct chunk_budget *b, struct chunk *c)

@@ -31,8 +31,8 @@ void chunk_budget_init(struct chunk_budget *b, uint64_t limit_bytes);
 void chunk_budget_fini(struct chunk_budget *b);
 /* NULL: the budget is spent. */
 struct chunk *chunk_take(struct chunk_budget *b) MUST_CHECK;
-/* The same, but leaves at least a quarter of the budget for others: for a ring that already has
- * a chunk and would like to run further ahead. */
+/* The same, but only while most of the budget is free: for a ring that already has a chunk and would like to run
+ * further ahead. What runs ahead must not be what keeps others from their first chunk. */
 struct chunk *chunk_take_extra(struct chunk_budget *b) MUST_CHECK;
 void chunk_give(struct chunk_budget *b, struct chunk *c);
 uint32_t chunk_taken(struct chunk_budget *b);
