@@ -37,8 +37,7 @@ struct fetch {
     enum err failure; /* BODY: it cannot be completed */
     struct replica_object object;
     uint64_t first, last, delivered; /* of the body in the object, once the head is given */
-    uint64_t asked_ms;
-    struct timer timer; /* ASK, BODY: the replica's time; ROWS: the first step */
+    struct timer timer;              /* ASK, BODY: the replica's time; ROWS: the first step */
     struct journal_read read;
     struct http_header resume[RESUME_HEADERS];
     char range[64];

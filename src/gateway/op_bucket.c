@@ -20,7 +20,6 @@ struct fan_leg {
     struct bucket_fan *fan;
     struct replica *replica;
     struct replica_call *call;
-    bool asked;
     struct replica_answer answer;
 };
 
@@ -29,7 +28,6 @@ struct bucket_fan {
     struct exchange *x; /* NULL: the client has gone */
     struct env *env;
     struct replica_set set;
-    enum replica_bucket_op op;
     struct fan_leg legs[REPLICAS_MAX];
     uint32_t pending;
     struct timer timer; /* the round's time; the next try of the catalogue */
@@ -104,7 +102,6 @@ static void on_timer(struct timer *t)
  * next turn. */
 static void ask_all(struct bucket_fan *f, enum replica_bucket_op op, void (*round_over)(struct bucket_fan *f))
 {
-    f->op = op;
     f->round_over = round_over;
     for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++) {
         struct fan_leg *leg = &f->legs[slot];
