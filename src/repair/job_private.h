@@ -1,0 +1,93 @@
+/* repair/job_private.h - the inside of a job; shared by job.c, job_look.c and job_copy.c only. */
+#ifndef REPAIR_JOB_PRIVATE_H
+#define REPAIR_JOB_PRIVATE_H
+
+#include "base/arena.h"
+#include "fanout/ring.h"
+#include "repair/job.h"
+#include "repair/plan.h"
+
+enum job_state {
+    ST_ROWS,
+    ST_HEADS,
+    ST_COPY,
+    ST_CLAIM,
+    ST_ROWS_AGAIN,
+    ST_HEADS_AGAIN,
+    ST_ACT,
+    ST_RECORD,
+    ST_CREATE, /* the target's bucket, which is missing */
+    ST_RELEASE,
+    ST_OVER
+};
+
+struct asking {
+    struct repair_job *job;
+    uint32_t slot;
+    struct replica_call *call;
+};
+
+struct repair_job {
+    struct job job; /* first: what the owner sees */
+    struct env *env;
+    struct replica_set set;
+    struct repair_counters *counters;
+    void (*done)(void *ctx, struct job *j);
+    void *ctx;
+    enum job_state state;
+    struct timer timer; /* time-outs, and the deferred `done` */
+
+    struct journal_read rows;  /* step 1; its view is kept for the plan */
+    struct journal_read again; /* step 5 */
+    struct journal_claim claim;
+    struct journal_write record;
+    bool claimed;
+    uint64_t claim_asked_ms;
+
+    struct asking asking[REPLICAS_MAX];
+    uint32_t asked; /* slots whose HEAD is under way */
+    struct shown shown[REPLICAS_MAX];
+    struct plan plan;
+    struct replica_object winner;
+    uint32_t target; /* slot, REPLICAS_MAX: none */
+    uint32_t agree;  /* K */
+
+    struct ring ring;
+    uint32_t crc32;
+    bool source_over, put_busy;
+    bool target_failed; /* while the journal had the job: to be said when it is back */
+    struct replica_call *source_call, *target_call, *bucket_call;
+    struct arena arena; /* headers of the copy */
+    struct replica_put put;
+    uint64_t moved_ms;
+    struct stamp *others;
+    char key[];
+};
+
+/* job.c: each of these may be the last thing that a step does. */
+void job_finish(struct repair_job *j, enum job_result result, uint64_t wait_ms);
+void job_fail(struct repair_job *j, const char *what, enum err e, unsigned status, const char *code);
+/* The reason alone, for a job that will fail. */
+void job_explain(struct repair_job *j, const char *what, enum err e, unsigned status, const char *code);
+void job_drop_calls(struct repair_job *j);
+void job_record(struct repair_job *j);
+
+/* job_look.c */
+void job_read_rows(struct repair_job *j);
+void job_claim(struct repair_job *j);
+
+/* job_copy.c */
+void job_start_copy(struct repair_job *j);
+void job_act(struct repair_job *j);
+
+static inline struct journal *job_journal(const struct repair_job *j)
+{
+    return j->env->journal;
+}
+
+static inline const char *job_target_name(const struct repair_job *j)
+{
+    return j->target < REPLICAS_MAX ? j->set.by_slot[j->target]->name : "";
+}
+
+#endif
