@@ -15,6 +15,9 @@
  * stall_ms without progress at most; ACT for the target's answer, no longer than the lease. A client's write that
  * comes between is seen in ROWS_AGAIN, or sees the claim and holds.
  *
+ * A target that ends while the journal has the job, in CLAIM or ROWS_AGAIN, is heard when the journal has answered.
+ * One that says that its bucket is missing gets it (CREATE, from COPY to ACT), and the job begins anew later.
+ *
  * What goes wrong: before ACT anything may be dropped: the barrier was not passed, the claim is released. In ACT an
  * unresolved request leaves the claim to end by itself. A failed repair is never recorded as a success.
  *
@@ -75,16 +78,11 @@ void job_finish(struct repair_job *j, enum job_result result, uint64_t wait_ms)
     job_journal(j)->ops->write(job_journal(j), &j->record);
 }
 
-void job_explain(struct repair_job *j, const char *what, enum err e, unsigned status, const char *code)
+void job_fail(struct repair_job *j, const char *what, enum err e, unsigned status, const char *code)
 {
     snprintf(j->job.reason, sizeof(j->job.reason), "%s: %s%s%s%.*u%s%s", what, e == ERR_OK ? "" : err_text(e),
              e != ERR_OK && status ? ", " : "", status ? "status " : "", status ? 3 : 0, status,
              code[0] ? " " : "", code);
-}
-
-void job_fail(struct repair_job *j, const char *what, enum err e, unsigned status, const char *code)
-{
-    job_explain(j, what, e, status, code);
     job_finish(j, JOB_FAILED, 0);
 }
 

@@ -29,9 +29,11 @@ static void on_bucket_created(void *ctx, const struct replica_answer *a)
 {
     struct repair_job *j = ctx;
 
-    (void)a;
     j->bucket_call = NULL;
-    job_finish(j, JOB_LATER, 0);
+    if (a->result == REPLICA_STORED)
+        job_finish(j, JOB_LATER, 0);
+    else
+        job_fail(j, "creating the missing bucket", a->error, a->status, a->code);
 }
 
 static const struct replica_bucket_events bucket_events = {.done = on_bucket_created};
@@ -53,16 +55,8 @@ static bool create_missing_bucket(struct repair_job *j, const char *code)
     return true;
 }
 
-static void on_target_done(void *ctx, const struct replica_answer *a)
+static void target_over(struct repair_job *j, const struct replica_answer *a)
 {
-    struct repair_job *j = ctx;
-
-    j->target_call = NULL;
-    if (j->state == ST_CLAIM || j->state == ST_ROWS_AGAIN) {
-        job_explain(j, job_target_name(j), a->error, a->status, a->code);
-        j->target_failed = true;
-        return;
-    }
     clock_stop(j->env->clock, &j->timer);
     if (j->state == ST_ACT && a->result == REPLICA_STORED && j->plan.winner_exists &&
         etag_contradicts(a->etag, j->winner.etag)) {
@@ -84,6 +78,26 @@ static void on_target_done(void *ctx, const struct replica_answer *a)
     if (a->result == REPLICA_MISSED && create_missing_bucket(j, a->code))
         return;
     job_fail(j, job_target_name(j), a->error, a->status, a->code);
+}
+
+static void on_target_done(void *ctx, const struct replica_answer *a)
+{
+    struct repair_job *j = ctx;
+
+    j->target_call = NULL;
+    if (j->state == ST_CLAIM || j->state == ST_ROWS_AGAIN) {
+        j->target_over = true;
+        j->early = *a;
+    } else {
+        target_over(j, a);
+    }
+}
+
+bool job_hear_target(struct repair_job *j)
+{
+    if (j->target_over)
+        target_over(j, &j->early);
+    return j->target_over;
 }
 
 static const struct replica_put_events put_events = {.progress = on_put_progress, .done = on_target_done};

@@ -80,9 +80,9 @@ static void on_rows_again(struct journal_request *r, enum err e)
     bool same = e == ERR_OK && same_rows(&j->rows.view, &j->again.view);
 
     key_view_fini(&j->again.view);
-    if (j->target_failed)
-        job_finish(j, JOB_FAILED, 0);
-    else if (same)
+    if (job_hear_target(j))
+        return;
+    if (same)
         ask_all(j, ST_HEADS_AGAIN);
     else
         job_finish(j, JOB_LATER, 0);
@@ -93,10 +93,8 @@ static void on_claimed(struct journal_request *r, enum err e)
     struct repair_job *j = LIST_ENTRY(r, struct repair_job, claim.request);
 
     j->claimed = e == ERR_OK;
-    if (j->target_failed) {
-        job_finish(j, JOB_FAILED, 0);
+    if (job_hear_target(j))
         return;
-    }
     if (e != ERR_OK) { /* unknown counts as not ours: it ends by itself */
         job_finish(j, JOB_LATER, j->env->terms.lease_ms);
         return;

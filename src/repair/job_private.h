@@ -55,7 +55,8 @@ struct repair_job {
     struct ring ring;
     uint32_t crc32;
     bool source_over, put_busy;
-    bool target_failed; /* while the journal had the job: to be said when it is back */
+    bool target_over; /* while the journal had the job: `early` is heard when it is back */
+    struct replica_answer early;
     struct replica_call *source_call, *target_call, *bucket_call;
     struct arena arena; /* headers of the copy */
     struct replica_put put;
@@ -67,8 +68,6 @@ struct repair_job {
 /* job.c: each of these may be the last thing that a step does. */
 void job_finish(struct repair_job *j, enum job_result result, uint64_t wait_ms);
 void job_fail(struct repair_job *j, const char *what, enum err e, unsigned status, const char *code);
-/* The reason alone, for a job that will fail. */
-void job_explain(struct repair_job *j, const char *what, enum err e, unsigned status, const char *code);
 void job_drop_calls(struct repair_job *j);
 void job_record(struct repair_job *j);
 
@@ -79,6 +78,8 @@ void job_claim(struct repair_job *j);
 /* job_copy.c */
 void job_start_copy(struct repair_job *j);
 void job_act(struct repair_job *j);
+/* The target ended while the journal had the job: true when the job goes another way now. */
+bool job_hear_target(struct repair_job *j);
 
 static inline struct journal *job_journal(const struct repair_job *j)
 {

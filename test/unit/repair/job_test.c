@@ -7,6 +7,9 @@
 #define BODY "the content"
 enum { BODY_BYTES = sizeof(BODY) - 1, CLAIM_ID = 77, SOURCE = 0, TARGET = 1 };
 
+/* When the target answers. */
+enum { AT_THE_CLAIM, AT_THE_SECOND_ROWS, AT_THE_SECOND_HEADS, PAST_THE_BARRIER, TIMES };
+
 struct bench {
     struct stage s;
     struct repair_counters counters;
@@ -418,44 +421,109 @@ static void an_unknown_record_is_a_failure_and_the_claim_is_left_alone(void **st
     assert_over(JOB_FAILED);
 }
 
-/* The target's bucket may be found missing at any time from the first byte on. */
+/* Steps 4 and 5 up to the answer of B that is to come. */
+static void go_on_without_an_answer(int when)
+{
+    copy_to_the_barrier();
+    if (when == AT_THE_CLAIM)
+        return;
+    claimed(ERR_OK);
+    if (when == AT_THE_SECOND_ROWS)
+        return;
+    rows_read(&b->s, ERR_OK, &missed_by_b, 1);
+    show(0, 'x');
+    if (when == AT_THE_SECOND_HEADS)
+        return;
+    show(1, '-');
+    show(2, 'x');
+    assert_int_equal(opened(&b->s), B);
+}
+
+static void journal_gives_the_job_back(int when)
+{
+    if (when == AT_THE_CLAIM)
+        claimed(ERR_OK);
+    else if (when == AT_THE_SECOND_ROWS)
+        rows_read(&b->s, ERR_OK, &missed_by_b, 1);
+}
+
+static void bucket_answered(enum replica_result result, unsigned status, const char *code)
+{
+    struct replica_answer a = {.result = result, .status = status};
+
+    snprintf(a.code, sizeof(a.code), "%s", code);
+    assert_true(b->bucket.under_way);
+    b->bucket.under_way = false;
+    b->bucket_events.done(b->bucket.ctx, &a);
+}
+
+/* The target's bucket may be found missing at any time from the first byte on. While the journal has the job, it hears
+ * of it afterwards. */
 static void a_missing_bucket_is_created_and_the_repair_comes_again(void **state)
 {
-    enum { AT_THE_CLAIM, AT_THE_SECOND_HEADS, PAST_THE_BARRIER, TIMES };
-
     for (int when = 0; when < TIMES; when++)
         for (int configured = 0; configured < 2; configured++) {
             struct bench bench;
 
             start(&bench);
             b->configured = configured;
-            if (when == PAST_THE_BARRIER)
-                copy_past_the_barrier();
-            else
-                copy_to_the_barrier();
-            if (when == AT_THE_SECOND_HEADS) {
-                claimed(ERR_OK);
-                rows_read(&b->s, ERR_OK, &missed_by_b, 1);
-                show(0, 'x');
-            }
+            go_on_without_an_answer(when);
             answer_target(REPLICA_MISSED, ERR_OK, 404, "", "NoSuchBucket");
-            if (when == AT_THE_CLAIM) { /* the journal has the job: it hears of it afterwards */
-                claimed(ERR_OK);
-                released();
-                assert_over(JOB_FAILED);
-                continue;
-            }
-            assert_int_equal(b->bucket.under_way, !configured);
+            journal_gives_the_job_back(when);
             for (unsigned i = 0; i < REPLICAS; i++)
                 assert_false(b->heads[i].under_way);
-            if (!configured) {
-                b->bucket.under_way = false;
-                b->bucket_events.done(b->bucket.ctx,
-                                      &(struct replica_answer){.result = REPLICA_STORED, .status = 200});
-            }
+            if (!configured)
+                bucket_answered(REPLICA_STORED, 200, "");
             released();
             assert_over(configured ? JOB_FAILED : JOB_LATER);
         }
+}
+
+static void a_missing_bucket_is_created_without_a_claim_as_well(void **state)
+{
+    struct bench bench;
+
+    start(&bench);
+    copy_to_the_barrier();
+    answer_target(REPLICA_MISSED, ERR_OK, 404, "", "NoSuchBucket");
+    claimed(ERR_EXISTS);
+    bucket_answered(REPLICA_STORED, 200, "");
+    assert_int_equal(b->records, 0);
+    assert_over(JOB_LATER);
+}
+
+static void a_bucket_that_cannot_be_created_is_a_failure(void **state)
+{
+    for (int silence = 0; silence < 2; silence++) {
+        struct bench bench;
+
+        start(&bench);
+        copy_past_the_barrier();
+        answer_target(REPLICA_MISSED, ERR_OK, 404, "", "NoSuchBucket");
+        if (silence)
+            pass(&b->s, STALL_MS);
+        else
+            bucket_answered(REPLICA_MISSED, 403, "AccessDenied");
+        released();
+        assert_non_null(strstr(b->job->reason, "creating the missing bucket: "));
+        assert_true(silence || strstr(b->job->reason, "status 403 AccessDenied"));
+        assert_over(JOB_FAILED);
+    }
+}
+
+static void a_refusal_while_the_journal_has_the_job_is_heard_afterwards(void **state)
+{
+    for (int when = AT_THE_CLAIM; when <= AT_THE_SECOND_ROWS; when++) {
+        struct bench bench;
+
+        start(&bench);
+        go_on_without_an_answer(when);
+        answer_target(REPLICA_MISSED, ERR_OK, 403, "", "AccessDenied");
+        journal_gives_the_job_back(when);
+        released();
+        assert_string_equal(b->job->reason, "b: status 403 AccessDenied");
+        assert_over(JOB_FAILED);
+    }
 }
 
 static void rows_that_are_not_settled_are_left_alone(void **state)
@@ -512,6 +580,9 @@ int main(void)
         cmocka_unit_test(a_row_that_was_superseded_meanwhile_releases_the_claim),
         cmocka_unit_test(an_unknown_record_is_a_failure_and_the_claim_is_left_alone),
         cmocka_unit_test(a_missing_bucket_is_created_and_the_repair_comes_again),
+        cmocka_unit_test(a_missing_bucket_is_created_without_a_claim_as_well),
+        cmocka_unit_test(a_bucket_that_cannot_be_created_is_a_failure),
+        cmocka_unit_test(a_refusal_while_the_journal_has_the_job_is_heard_afterwards),
         cmocka_unit_test(rows_that_are_not_settled_are_left_alone),
         cmocka_unit_test(another_repairs_claim_is_waited_for),
         cmocka_unit_test(a_key_without_rows_is_clean),
