@@ -229,6 +229,11 @@ static void deliver_head(struct http_call *c)
     if (c->send == SEND_GOING)
         c->send = SEND_STOPPED;
     inbound_begin_body(&c->in, body_kind_of(c, h));
+    c->in.alone = c->send == SEND_WHOLE; /* we do not pipeline; half a request may be taken for two, though */
+    if (c->in.alone && c->in.kind == BODY_LENGTH && c->in.ended && inbound_unread(&c->in)) {
+        call_end(c, ERR_PROTOCOL);
+        return;
+    }
     c->answered = true;
     pin(c);
     c->events->head(c->ctx, h);

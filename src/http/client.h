@@ -53,7 +53,8 @@ enum err http_call_start(struct http_call **out, struct http_origin *o, const st
 /* The source has more after ERR_AGAIN. */
 void http_call_resume(struct http_call *c);
 /* Bytes of the answer's body. ERR_OK: *got >= 1. ERR_AGAIN: `body` will fire. ERR_EOF: complete, `done`
- * follows. Others: it broke, `done` follows with the same error. */
+ * follows. Others: it broke, `done` follows with the same error. ERR_PROTOCOL in place of the last bytes: the origin
+ * sent more than it had announced, as far as that is known by then. */
 enum err http_call_read(struct http_call *c, void *at, size_t room, size_t *got) MUST_CHECK;
 /* Give up: the connection is reset (linger 0), unsent bytes are dropped, nothing fires any more. */
 void http_call_abort(struct http_call *c);

@@ -102,7 +102,7 @@ static enum err plain_read(struct inbound *in, struct stream *s, void *at, size_
     in->start += *got;
     /* What came with the head is seldom all that is there: one piece is handed on instead of two. An error here
      * will be met again, if only as an end that comes too early; so not where an end is no error. */
-    if (in->kind == BODY_LENGTH && *got < limit &&
+    if (in->kind == BODY_LENGTH && *got < limit && *got < in->left &&
         stream_read(s, (char *)at + *got, limit - *got, &more) == ERR_OK)
         *got += more;
     return ERR_OK;
@@ -141,6 +141,21 @@ static enum err chunked_read(struct inbound *in, struct stream *s, void *at, siz
     }
 }
 
+/* With `alone` as much is read as there is room for, so that bytes beyond the announced length show. */
+static enum err measured_read(struct inbound *in, struct stream *s, void *at, size_t room, size_t *got)
+{
+    enum err e = plain_read(in, s, at, in->alone || room < in->left ? room : (size_t)in->left, got);
+    bool surplus = *got > in->left || (in->alone && *got == in->left && inbound_unread(in));
+
+    if (surplus) {
+        *got = 0;
+        return ERR_PROTOCOL;
+    }
+    in->left -= *got;
+    in->ended = in->left == 0;
+    return e;
+}
+
 enum err inbound_read(struct inbound *in, struct stream *s, void *at, size_t room, size_t *got)
 {
     enum err e;
@@ -149,11 +164,7 @@ enum err inbound_read(struct inbound *in, struct stream *s, void *at, size_t roo
     if (in->ended)
         return ERR_EOF;
     switch (in->kind) {
-    case BODY_LENGTH:
-        e = plain_read(in, s, at, room < in->left ? room : (size_t)in->left, got);
-        in->left -= *got;
-        in->ended = in->left == 0;
-        break;
+    case BODY_LENGTH: e = measured_read(in, s, at, room, got); break;
     case BODY_CHUNKED: e = chunked_read(in, s, at, room, got); break;
     default: e = plain_read(in, s, at, room, got); in->ended = e == ERR_EOF;
     }

@@ -29,6 +29,7 @@ struct inbound {
     size_t kept;                 /* bytes[0 .. kept) is a head that is in use: do not overwrite */
     enum body_kind kind;
     bool ended;    /* the body is whole */
+    bool alone;    /* nothing may follow a BODY_LENGTH: what does is an error, if it is there to be seen */
     uint64_t left; /* BODY_LENGTH */
     struct http_chunked chunked;
 };
@@ -48,7 +49,7 @@ void inbound_skip_head(struct inbound *in);
 /* The head just parsed stays; what follows it is a body of this kind. */
 void inbound_begin_body(struct inbound *in, enum body_kind kind);
 /* Bytes of the body. ERR_OK: *got >= 1. ERR_EOF: whole. ERR_AGAIN: the stream has been asked to tell.
- * ERR_RESET also when the peer ends its side too early. */
+ * ERR_RESET also when the peer ends its side too early; ERR_PROTOCOL: more came than the announced length. */
 enum err inbound_read(struct inbound *in, struct stream *s, void *at, size_t room, size_t *got) MUST_CHECK;
 /* The head is no longer in use: unread bytes move to the front. False when there are none; the block has
  * been given back then. */

@@ -50,10 +50,21 @@ void s3_call_break_off(struct replica_call *c)
     c->http = NULL;
 }
 
+/* Whoever gives a call up has reasons of his own, unless the answer's head said that the backend fails. */
+static void tell_given_up(struct replica_call *c)
+{
+    struct health *h = &c->replica->backend->health;
+
+    if (c->answer.status >= 500)
+        health_end(h, false, 0);
+    else
+        health_forget(h);
+}
+
 void s3_call_free(struct replica_call *c)
 {
     if (c->http) {
-        health_forget(&c->replica->backend->health);
+        tell_given_up(c);
         s3_call_break_off(c);
     }
     clock_stop(c->replica->backend->clock, &c->failed);

@@ -205,7 +205,6 @@ static const struct {
     {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello", ERR_OK, 200, "hello", false},
     {"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", ERR_OK, 200, "hello", false},
     {"HTTP/1.1 200 OK\r\n\r\nuntil the end", ERR_OK, 200, "until the end", false},
-    {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello?", ERR_OK, 200, "hello", false},
     {"HTTP/1.1 503 Slow Down\r\nContent-Length: 2\r\n\r\nno", ERR_OK, 503, "no", true},
     {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", ERR_RESET, 200, "hel", false},
     {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n", ERR_RESET, 200, "hel", false},
@@ -289,6 +288,48 @@ static void a_connection_is_reused_when_the_answer_allows(void **state)
         origin = NULL;
         if (records[1].done != ERR_OK || strcmp(records[1].answer, "second") != 0)
             fail_msg("row %zu: %s \"%s\"", row, err_name(records[1].done), records[1].answer);
+    }
+}
+
+static const struct {
+    const char *answer;
+    unsigned status; /* 0: not even the head is believed */
+} longer_answers[] = {
+    {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello?", 200},
+    {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n?", 0},
+};
+
+static void send_longer_answer(struct peer *p)
+{
+    peer_accept(p);
+    peer_receive(p, "\r\n\r\n");
+    peer_send(p, longer_answers[row].answer);
+    peer_accept(p);
+    peer_receive(p, "\r\n\r\n");
+    peer_send(p, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond");
+}
+
+static void an_answer_longer_than_announced_is_refused_and_its_connection_too(void **state)
+{
+    peer_listen(&server);
+    for (row = 0; row < sizeof(longer_answers) / sizeof(longer_answers[0]); row++) {
+        records[0] = records[1] = (struct record){0};
+        open_origin("127.0.0.1", server.port);
+        peer_start(&server, send_longer_answer);
+        start(&records[0], get_head);
+        await(-1);
+        loop_run(loop);
+        assert_int_equal(records[0].done, ERR_PROTOCOL);
+        assert_int_equal(records[0].status, longer_answers[row].status);
+        assert_int_equal(records[0].answer_bytes, 0); /* the last bytes are withheld: here all of them */
+        start(&records[1], get_head);
+        await(1);
+        loop_run(loop);
+        peer_join(&server);
+        http_origin_free(origin);
+        origin = NULL;
+        assert_int_equal(records[1].done, ERR_OK);
+        assert_string_equal(records[1].answer, "second");
     }
 }
 
@@ -809,6 +850,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(each_form_of_answer_is_read),
         CASE(a_connection_is_reused_when_the_answer_allows),
+        CASE(an_answer_longer_than_announced_is_refused_and_its_connection_too),
         CASE(the_answer_to_head_has_no_body),
         CASE(an_answer_head_over_the_limit_is_too_large),
         CASE(a_body_is_sent_together_with_the_head),

@@ -195,7 +195,10 @@ static void start_get(struct read_world *w, bool head_only)
     memset(headers, 0, sizeof(headers));
 }
 
-#define NO_BUCKET "<Error><Code>NoSuchBucket</Code></Error>"
+#define TIMES_4(text)  text text text text
+#define TIMES_64(text) TIMES_4(TIMES_4(TIMES_4(text)))
+
+#define NO_BUCKET      "<Error><Code>NoSuchBucket</Code></Error>"
 
 static void what_a_get_delivers(void **state)
 {
@@ -226,6 +229,27 @@ static void what_a_get_delivers(void **state)
         {"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n0123456789", ERR_PROTOCOL, 0, false, 0, "", false},
         {"HTTP/1.1 206 Partial Content\r\nContent-Length: 5\r\nContent-Range: bytes 2-6/*\r\n\r\n23456",
          ERR_PROTOCOL, 0, false, 0, "", false},
+        {"HTTP/1.1 206 Partial Content\r\nContent-Length: 5\r\nContent-Range: bytes 2-6\r\n\r\n23456",
+         ERR_PROTOCOL, 0, false, 0, "", false},
+        /* Nor one that is longer than it should be. */
+        {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n0123456", ERR_PROTOCOL, 200, true, 5, "", false},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n0", ERR_PROTOCOL, 0, false, 0, "", false},
+        /* Interim answers, however many. */
+        {TIMES_64("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n") "HTTP/1.1 200 OK\r\nContent-Length: "
+                                                                    "3\r\n\r\n012",
+         ERR_OK, 200, true, 3, "012", true},
+        /* What no server should say. */
+        {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nETag: \"a\001\"\r\n\r\n0", ERR_PROTOCOL, 0, false, 0, "",
+         false},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nETag: \"a\rb\"\r\n\r\n0", ERR_PROTOCOL, 0, false, 0, "",
+         false},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nETag\177: \"a\"\r\n\r\n0", ERR_PROTOCOL, 0, false, 0, "",
+         false},
+        {"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n0", ERR_PROTOCOL, 0, false, 0, "", false},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n01", ERR_PROTOCOL, 0, false, 0, "",
+         false},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\n0\r\n0\r\n\r\n", ERR_PROTOCOL, 0,
+         false, 0, "", false},
         {"220 ready\r\n\r\n", ERR_PROTOCOL, 0, false, 0, "", false},
         {"", ERR_RESET, 0, false, 0, "", false},
     };
@@ -317,6 +341,34 @@ static void a_get_may_be_given_up_from_inside_its_callbacks(void **state)
         server_join(&w.base.server);
         assert_true(w.base.server.reset);
         world_close(&w.base);
+    }
+}
+
+/* Who reads gives it up then: its answer is nothing for a client. That is no reason to think well of the backend. */
+static void a_5xx_counts_against_the_backend_though_nobody_reads_it(void **state)
+{
+    static const struct {
+        const char *answer;
+        uint32_t failures;
+    } rows[] = {
+        {"HTTP/1.1 503 Slow Down\r\nContent-Length: 10\r\n\r\n01234", 1},
+        {"HTTP/1.1 403 Forbidden\r\nContent-Length: 10\r\n\r\n01234", 0},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct script_step script[] = {
+            {STEP_ACCEPT}, {STEP_ALL_BUT}, {STEP_SEND, .text = rows[i].answer},
+            {STEP_END},    {STEP_TELL},    {STEP_STOP}};
+        struct read_world w;
+
+        open_world(&w, "us-east-1", script);
+        w.base.server.told = tell_stop;
+        w.plan = ABANDON_AT_HEAD;
+        start_get(&w, false);
+        loop_run(w.base.loop);
+        assert_int_equal(w.heads, 1);
+        assert_int_equal(w.base.health->failures, rows[i].failures);
+        close_world(&w);
     }
 }
 
@@ -493,6 +545,7 @@ int main(void)
         cmocka_unit_test(a_clients_head_has_a_head_and_no_body),
         cmocka_unit_test(a_body_waits_for_its_reader),
         cmocka_unit_test(a_get_may_be_given_up_from_inside_its_callbacks),
+        cmocka_unit_test(a_5xx_counts_against_the_backend_though_nobody_reads_it),
         cmocka_unit_test(a_read_survives_a_stale_connection),
         cmocka_unit_test(what_bucket_calls_ask_and_what_the_answers_mean),
         cmocka_unit_test(a_bucket_elsewhere_is_created_with_its_region),
