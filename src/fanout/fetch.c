@@ -13,6 +13,7 @@
 #include "fanout/fetch.h"
 
 #include "base/log.h"
+#include "fanout/fetch_answer.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -34,10 +35,11 @@ struct fetch {
     struct replica *replica;
     struct replica_call *call;
     bool head_given;
-    enum err failure; /* BODY: it cannot be completed */
-    struct replica_object object;
-    uint64_t first, last, delivered; /* of the body in the object, once the head is given */
-    struct timer timer;              /* ASK, BODY: the replica's time; ROWS: the first step */
+    enum err failure;             /* BODY: it cannot be completed */
+    struct replica_object object; /* this and the next two: once the head is given */
+    struct fetch_answer answer;
+    uint64_t delivered; /* bytes of the body */
+    struct timer timer; /* ASK, BODY: the replica's time; ROWS: the first step */
     struct journal_read read;
     struct http_header resume[RESUME_HEADERS];
     char range[64];
@@ -103,44 +105,13 @@ static void on_late(struct timer *t)
     ask_next(f);
 }
 
-/* "bytes first-last/total" (RFC 9110 section 14.4). */
-static bool parse_content_range(const struct http_head *head, uint64_t *first, uint64_t *last)
+/* Its answer is not one to what was asked. */
+static void refuse(struct fetch *f, const struct http_head *head)
 {
-    const struct span *field = http_header(head, "content-range");
-    struct span s, number;
-
-    if (!field || !span_starts(*field, SPAN("bytes ")))
-        return false;
-    s = span_skip(*field, 6);
-    number = span_cut(&s, '-');
-    if (!span_to_u64(number, first))
-        return false;
-    number = span_cut(&s, '/');
-    return span_to_u64(number, last) && *last >= *first;
-}
-
-static bool answers_client(unsigned status)
-{
-    return status == 200 || status == 206 || status == 304 || status == 404 || status == 412 || status == 416;
-}
-
-/* The rest must be the rest of the same content. Not by its status: one server answers a range with 200. */
-static bool continues(const struct fetch *f, const struct http_head *head,
-                      const struct replica_object *object)
-{
-    uint64_t first, last;
-
-    return object->exists && parse_content_range(head, &first, &last) && first == f->first + f->delivered &&
-           last == f->last && strcmp(object->etag, f->object.etag) == 0 &&
-           object->stamped == f->object.stamped &&
-           (!object->stamped || stamp_eq(&object->stamp, &f->object.stamp));
-}
-
-static void give_up_candidate(struct fetch *f)
-{
+    log_info("read_failover", LOG_STR("backend", f->replica->name), LOG_SPAN("key", f->spec.key.key),
+             LOG_U64("status", head->status), LOG_U64("delivered_bytes", f->delivered));
     replica_call_abandon(f->replica, f->call);
     f->call = NULL;
-    clock_stop(f->env->clock, &f->timer);
     ask_next(f);
 }
 
@@ -155,34 +126,26 @@ static void expect_body(struct fetch *f, const struct http_head *head)
 static void on_head(void *ctx, const struct http_head *head, const struct replica_object *object)
 {
     struct fetch *f = ctx;
+    bool fits =
+        f->head_given
+            ? fetch_answer_continues(&f->answer, &f->object, f->answer.first + f->delivered, head, object)
+            : fetch_answer_read(&f->answer, f->spec.headers, f->spec.header_count, head, object);
 
     clock_stop(f->env->clock, &f->timer);
-    if (f->head_given) {
-        if (!continues(f, head, object)) {
-            give_up_candidate(f);
-            return;
-        }
-        f->env->counters.read_resumes++;
-        expect_body(f, head);
-        return;
-    }
-    if (!answers_client(head->status)) {
-        log_info("read_failover", LOG_STR("backend", f->replica->name), LOG_SPAN("key", f->spec.key.key),
-                 LOG_U64("status", head->status));
-        give_up_candidate(f);
-        return;
-    }
-    f->object = *object;
-    f->first = 0;
-    f->last = head->has_length && head->length ? head->length - 1 : 0;
-    if (object->exists && (head->status == 206 || http_header(head, "content-range")) &&
-        !parse_content_range(head, &f->first, &f->last)) {
-        give_up_candidate(f);
+    if (!fits) {
+        refuse(f, head);
         return;
     }
     expect_body(f, head);
+    if (f->head_given) {
+        f->env->counters.read_resumes++;
+        return;
+    }
     f->head_given = true;
-    f->events->head(f->ctx, head, object, f->replica);
+    f->object = *object;
+    if (!object->exists)
+        f->candidates = 0; /* nobody goes on where the document of a 404 breaks off */
+    f->events->head(f->ctx, f->answer.status, head, object, f->replica);
 }
 
 static void on_body(void *ctx)
@@ -221,7 +184,8 @@ static void ask_headers(struct fetch *f, struct replica_get *get)
     get->header_count = f->spec.header_count;
     if (!f->head_given)
         return;
-    snprintf(f->range, sizeof(f->range), "bytes=%" PRIu64 "-%" PRIu64, f->first + f->delivered, f->last);
+    snprintf(f->range, sizeof(f->range), "bytes=%" PRIu64 "-%" PRIu64, f->answer.first + f->delivered,
+             f->answer.last);
     f->resume[0] = (struct http_header){SPAN("range"), span_of(f->range)};
     f->resume[1] = (struct http_header){SPAN("if-match"), span_of(f->object.etag)};
     get->headers = f->resume;
@@ -251,11 +215,12 @@ static void ask_next(struct fetch *f)
     fetch_over(f, ERR_UNAVAILABLE);
 }
 
-/* Strict: a replica of the newest row's stored set, whatever it shows (PROTOCOL, strict read). */
+/* Strict: a replica of the newest row's stored set, whatever it shows (PROTOCOL, strict read). Rows that only replicas
+ * stored which are no longer the bucket's do not count, as in repair's plan: nobody has their content. */
 static void on_rows(struct journal_request *r, enum err e)
 {
     struct fetch *f = LIST_ENTRY(r, struct fetch, read.request);
-    const struct row *newest = e == ERR_OK ? key_view_newest_stored(&f->read.view) : NULL;
+    const struct row *newest = e == ERR_OK ? key_view_newest_stored(&f->read.view, f->candidates) : NULL;
 
     if (newest)
         f->candidates &= newest->stored;

@@ -1,7 +1,7 @@
 /* fanout/fetch.h - one read: a replica that is current by the journal, with failover (docs/protocol.md, strict read).
  *
  * No row with a stored set: any replica. Otherwise: one of the newest row's stored set, whatever it shows. A replica
- * that fails before the first byte: the next. One that fails in mid-body: the rest comes from another of the same
+ * that fails before the first byte, or whose answer is none to what was asked (fetch_answer.h): the next. One that fails in mid-body: the rest comes from another of the same
  * set, with Range and If-Match of the same ETag; the reader sees one body. */
 #ifndef FANOUT_FETCH_H
 #define FANOUT_FETCH_H
@@ -19,9 +19,10 @@ struct fetch_spec {
 };
 
 struct fetch_events {
-    /* Once: the answer's head: 200, 206, 304, 404, 412, 416. Valid during the call. */
-    void (*head)(void *ctx, const struct http_head *head, const struct replica_object *object,
-                 const struct replica *from);
+    /* Once: the answer's status, 200, 206, 304, 404, 412 or 416, and the replica's head, valid during the call. For
+     * 200 and 206 head->length is the body's; head->status may be 200 for a part: some backends say so. */
+    void (*head)(void *ctx, unsigned status, const struct http_head *head,
+                 const struct replica_object *object, const struct replica *from);
     /* After `head` when a body follows, and after ERR_AGAIN from fetch_read. */
     void (*body)(void *ctx);
     /* Instead of `head`, once: ERR_UNAVAILABLE: no replica that may be read answers. */

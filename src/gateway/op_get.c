@@ -52,7 +52,7 @@ static char *add_line(char *at, struct span name, struct span value)
     return span_put(at, SPAN("\r\n"));
 }
 
-/* What the client may see of the replica's head, with the overrides it asked for. */
+/* What the client may see of the replica's head, with the overrides it asked for. at == NULL: the arena is full. */
 static struct span shown_headers(struct exchange *x, const struct http_head *head)
 {
     size_t bytes = 0;
@@ -64,7 +64,7 @@ static struct span shown_headers(struct exchange *x, const struct http_head *hea
         bytes += x->request.overrides[i].header.len + x->request.overrides[i].value.len + 4;
     text = at = arena_alloc(&x->arena, bytes + 1);
     if (!text)
-        return SPAN_EMPTY;
+        return (struct span){NULL, 0};
     for (size_t i = 0; i < head->header_count; i++)
         if (s3_header_is_shown(head->headers[i].name) && !override_of(x, head->headers[i].name).at)
             at = add_line(at, head->headers[i].name, head->headers[i].value);
@@ -82,27 +82,28 @@ static void answer_status(struct exchange *x, unsigned status)
     }
 }
 
-static void on_head(void *ctx, const struct http_head *head, const struct replica_object *object,
-                    const struct replica *from)
+static void on_head(void *ctx, unsigned status, const struct http_head *head,
+                    const struct replica_object *object, const struct replica *from)
 {
     struct exchange *x = ctx;
+    bool head_only = x->request.op == S3_OP_HEAD_OBJECT;
+    struct span headers;
 
-    if (head->status == 304) {
-        exchange_answer(x, 304, shown_headers(x, head), SPAN_EMPTY);
-    } else if (head->status >= 400) {
-        answer_status(x, head->status);
-    } else if (!head->has_length) {
-        exchange_error(x, S3_INTERNAL_ERROR, "A replica answered without the object's length.");
-    } else if (x->request.op == S3_OP_HEAD_OBJECT) {
-        exchange_answer_source(x, head->status, shown_headers(x, head), head->length, NULL);
-    } else if (head->length == 0) {
-        exchange_answer(x, head->status, shown_headers(x, head), SPAN_EMPTY);
-    } else {
-        exchange_answer_source(x, head->status, shown_headers(x, head), head->length, &body_source);
+    if (status >= 400) {
+        answer_status(x, status);
+        return;
     }
+    headers = shown_headers(x, head);
+    if (!headers.at)
+        exchange_unavailable(x, ERR_NOMEM);
+    else if (status == 304 || (head->length == 0 && !head_only))
+        exchange_answer(x, status, headers, SPAN_EMPTY);
+    else
+        exchange_answer_source(x, status, headers, head->length, head_only ? NULL : &body_source);
 }
 
-/* The body of an answer that is not passed on is read off, so that the replica's connection stays good. */
+/* The body of an answer that is not passed on is read off, so that the replica's connection stays good; no more of it
+ * than an error document can be. */
 static void on_body(void *ctx)
 {
     struct exchange *x = ctx;
@@ -112,8 +113,9 @@ static void on_body(void *ctx)
         http_exchange_resume(x->http);
         return;
     }
-    while (x->chunk && fetch_read(x->fetch, x->chunk->data, CHUNK_BYTES, &got) == ERR_OK) {
-    }
+    while (x->chunk && x->chunk_to < CHUNK_BYTES &&
+           fetch_read(x->fetch, x->chunk->data + x->chunk_to, CHUNK_BYTES - x->chunk_to, &got) == ERR_OK)
+        x->chunk_to += got;
 }
 
 static void on_failed(void *ctx, enum err e)

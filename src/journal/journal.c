@@ -49,12 +49,12 @@ static bool orders_after(const struct row *a, const struct row *b)
     return memcmp(a->stamp.b, b->stamp.b, STAMP_BYTES) > 0;
 }
 
-const struct row *key_view_newest_stored(const struct key_view *v)
+const struct row *key_view_newest_stored(const struct key_view *v, uint32_t slots)
 {
     const struct row *best = NULL;
 
     for (size_t i = 0; i < v->count; i++)
-        if (v->rows[i].stored && (!best || orders_after(&v->rows[i], best)))
+        if (v->rows[i].stored & slots && (!best || orders_after(&v->rows[i], best)))
             best = &v->rows[i];
     return best;
 }

@@ -212,8 +212,9 @@ struct journal {
 bool row_is_settled(const struct row *r, uint64_t ambiguity_ms);
 /* The replicas that a new write has to hold because of this row (write step 3c), and for how long. */
 uint32_t row_holds(const struct row *r, uint64_t ambiguity_ms, uint64_t *for_ms);
-/* The row of greatest version with a non-empty stored set, NULL when there is none: M of the protocol. */
-const struct row *key_view_newest_stored(const struct key_view *v);
+/* The row of greatest version that one of these `slots` stored, NULL when there is none: M of the protocol, for a bucket
+ * of these replicas. A slot that is not the bucket's any more is no replica: what only it stored, nobody has. */
+const struct row *key_view_newest_stored(const struct key_view *v, uint32_t slots);
 /* The row of greatest version: g of the protocol. NULL without rows. Ties go to the greater stamp. */
 const struct row *key_view_newest(const struct key_view *v);
 

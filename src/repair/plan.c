@@ -71,11 +71,10 @@ void plan_make(struct plan *out, const struct key_view *v, uint32_t all,
                const struct shown shown[static REPLICAS_MAX])
 {
     *out = (struct plan){
-        .chosen = key_view_newest_stored(v), .newest = key_view_newest(v), .source = REPLICAS_MAX};
+        .chosen = key_view_newest_stored(v, all), .newest = key_view_newest(v), .source = REPLICAS_MAX};
     if (v->count == 0)
         return;
-    /* A stored set that is no longer part of the bucket cannot be asked: then any replica is as right. */
-    if (out->chosen && (out->chosen->stored & all))
+    if (out->chosen)
         out->source = source_of_row(out->chosen, all, shown);
     else
         out->source = source_of_any(all, shown);

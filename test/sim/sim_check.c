@@ -228,8 +228,10 @@ static void check_strict(struct check *c, uint32_t key, uint32_t boot, uint64_t 
 
     key_view_init(&v);
     disk_view(c->disk, key, boot, boot_ms, &v);
-    newest = key_view_newest_stored(&v);
-    may = newest ? newest->stored : (1u << c->replicas) - 1;
+    may = (1u << c->replicas) - 1;
+    newest = key_view_newest_stored(&v, may);
+    if (newest)
+        may &= newest->stored;
     for (uint32_t slot = 0; slot < c->replicas; slot++)
         if (may & 1u << slot && !shown_allowed(c, slot, key))
             sim_violate(c->sim,

@@ -203,8 +203,8 @@ static void read_on(struct client *c)
     }
 }
 
-static void on_head(void *ctx, const struct http_head *head, const struct replica_object *object,
-                    const struct replica *from)
+static void on_head(void *ctx, unsigned status, const struct http_head *head,
+                    const struct replica_object *object, const struct replica *from)
 {
     struct client *c = ctx;
     const struct span *header = http_header(head, CONTENT_HEADER), *part = http_header(head, "content-range");
@@ -212,7 +212,7 @@ static void on_head(void *ctx, const struct http_head *head, const struct replic
 
     c->headed = true;
     c->content = NULL;
-    if (object->exists && head->status < 300) {
+    if (object->exists && status < 300) {
         if (!header || !span_to_u64(*header, &id))
             sim_violate(sim_of(c), "P1: a read of k%u shows an object without its metadata", c->key);
         else
@@ -221,7 +221,7 @@ static void on_head(void *ctx, const struct http_head *head, const struct replic
     sim_trace(sim_of(c), "client %u: k%u reads %s from %s", c->number, c->key,
               c->content ? c->content->header : "nothing", from->name);
     c->damaged = c->content && strcmp(object->etag, c->content->etag) != 0;
-    if (head->status < 300 || head->status == 404)
+    if (status < 300 || status == 404)
         check_read(c->host->check, c->key, c->content, c->damaged, c->began);
     if (!c->content || head->length == 0) {
         read_finish(c);
@@ -229,7 +229,7 @@ static void on_head(void *ctx, const struct http_head *head, const struct replic
     }
     c->offset = 0;
     if (part &&
-        (head->status != 206 ||
+        (status != 206 ||
          !span_to_u64(span_head(span_skip(*part, 6), span_find(span_skip(*part, 6), '-')), &c->offset)))
         sim_violate(sim_of(c), "P6: a read of k%u has a bad Content-Range", c->key);
     c->end = c->offset + head->length;

@@ -17,13 +17,13 @@ struct reader {
     bool free_in_head;
 };
 
-static void on_head(void *ctx, const struct http_head *head, const struct replica_object *object,
-                    const struct replica *from)
+static void on_head(void *ctx, unsigned status, const struct http_head *head,
+                    const struct replica_object *object, const struct replica *from)
 {
     struct reader *r = ctx;
 
     r->heads++;
-    r->status = head->status;
+    r->status = status;
     r->from = from->name;
     if (r->free_in_head) {
         fetch_free(r->f);
@@ -73,6 +73,8 @@ static unsigned asked(const struct reader *r)
     assert_int_equal(__builtin_popcount(under_way(&r->s)), 1);
     return (unsigned)__builtin_ctz(under_way(&r->s));
 }
+
+enum { GONE = 1 << REPLICAS }; /* the slot of a replica that the bucket had once */
 
 /* Which content a replica shows; the reader's is ONE. */
 enum content { ONE, TWO, STAMP_OF_ONE, ETAG_OF_ONE, ETAG_OF_ONE_UNSTAMPED };
@@ -191,6 +193,9 @@ static void a_hinted_key_is_read_from_the_newest_stored_set_only(void **state)
         {"in any order", {{2, B | C}, {1, A}}, 2, B | C},
         {"a newer one that nobody stored does not count", {{1, A | C}, {2, 0}}, 2, A | C},
         {"none with a stored set", {{1, 0}}, 1, ALL},
+        {"stored by one that was removed, too", {{1, B | GONE}}, 1, B},
+        {"stored by a removed one only: nobody has it", {{1, GONE}}, 1, ALL},
+        {"then the newest that somebody has", {{1, A | C}, {2, GONE}}, 2, A | C},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -223,18 +228,31 @@ static void a_hinted_key_is_read_from_the_newest_stored_set_only(void **state)
 
 static void what_a_replica_of_the_set_shows_is_the_answer(void **state)
 {
-    static const unsigned statuses[] = {200, 206, 304, 404, 412, 416};
+    static const struct {
+        struct http_header asked;
+        unsigned status;
+        const char *range;
+        unsigned told;
+    } rows[] = {
+        {{SPAN("if-match"), SPAN("\"e\"")}, 200, "", 200},
+        {{SPAN("Range"), SPAN("bytes=0-")}, 206, "bytes 0-35/36", 206},
+        {{SPAN("Range"), SPAN("bytes=0-")}, 200, "bytes 0-35/36", 206}, /* one server says so */
+        {{SPAN("If-None-Match"), SPAN("\"e\"")}, 304, "", 304},
+        {{SPAN("if-match"), SPAN("\"e\"")}, 404, "", 404},
+        {{SPAN("if-match"), SPAN("\"e\"")}, 412, "", 412},
+        {{SPAN("Range"), SPAN("bytes=40-")}, 416, "bytes */36", 416},
+    };
 
-    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct row row = row_with(1, ROW_FINAL, B, 0, 0);
         struct reader r;
 
         reader_init(&r);
         r.s.journal.stored_row = true;
-        open_get(&r, NULL, 0);
+        open_get(&r, &rows[i].asked, 1);
         rows_read(&r.s, ERR_OK, &row, 1);
-        head_with(&r, statuses[i], TWO, statuses[i] == 206 ? "bytes 0-35/36" : "", BODY_BYTES);
-        assert_int_equal(r.status, statuses[i]);
+        head_with(&r, rows[i].status, TWO, rows[i].range, BODY_BYTES);
+        assert_int_equal(r.status, rows[i].told);
         assert_string_equal(r.from, "b");
         reader_fini(&r);
     }
@@ -298,6 +316,51 @@ static void before_the_first_byte_every_kind_of_failure_asks_the_next(void **sta
             }
             reader_fini(&r);
         }
+}
+
+/* The table of what does not fit is fetch_answer_test's. */
+static void an_answer_to_another_question_asks_the_next(void **state)
+{
+    static const struct http_header range = {{"range", 5}, {"bytes=10-29", 11}};
+    unsigned first;
+    struct reader r;
+
+    reader_init(&r);
+    open_get(&r, &range, 1);
+    turn(&r.s);
+    first = asked(&r);
+    head_with(&r, 206, ONE, "bytes 11-30/36", 20);
+    assert_int_equal(r.heads, 0);
+    assert_int_equal(r.s.replicas[first].abandons, 1);
+    assert_int_not_equal(asked(&r), first);
+    head_with(&r, 206, ONE, "bytes 10-29/36", 20);
+    assert_int_equal(r.status, 206);
+    assert_int_equal(r.s.env.counters.read_failovers, 1);
+    reader_fini(&r);
+}
+
+/* Its document is of no use to anybody: no other replica is asked for the rest of it. */
+static void a_404_that_breaks_off_is_a_404(void **state)
+{
+    for (int stall = 0; stall < 2; stall++) {
+        struct reader r;
+
+        reader_init(&r);
+        open_get(&r, NULL, 0);
+        turn(&r.s);
+        head_with(&r, 404, ONE, "", 300);
+        arrive(&r, 0, 10);
+        assert_int_equal(read_all(&r), ERR_AGAIN);
+        if (stall)
+            pass(&r.s, STALL_MS);
+        else
+            done(&r, ERR_RESET);
+        assert_int_equal(under_way(&r.s), 0);
+        assert_int_equal(read_all(&r), ERR_UNAVAILABLE);
+        assert_int_equal(r.heads, 1);
+        assert_int_equal(r.failures, 0);
+        reader_fini(&r);
+    }
 }
 
 static void a_silent_replica_opens_its_breaker(void **state)
@@ -401,6 +464,7 @@ static void a_range_goes_on_within_the_range(void **state)
         open_get(&r, headers, 1);
         turn(&r.s);
         head_with(&r, statuses[i], ONE, "bytes 10-29/36", 20);
+        assert_int_equal(r.status, 206);
         arrive(&r, 10, 5);
         assert_int_equal(read_all(&r), ERR_AGAIN);
         done(&r, ERR_RESET);
@@ -435,6 +499,7 @@ static void what_is_not_the_rest_of_the_same_content_is_refused(void **state)
         {"a broken range", 206, ONE, "bytes 10-/36"},
         {"a range in another unit", 206, ONE, "lines 10-35/36"},
         {"no range", 206, ONE, ""},
+        {"of a longer object", 206, ONE, "bytes 10-35/37"},
         {"it is gone", 404, ONE, ""},
         {"it was overwritten", 412, ONE, ""},
         {"it has become shorter", 416, ONE, "bytes */5"},
@@ -558,6 +623,8 @@ int main(void)
         cmocka_unit_test(what_a_replica_of_the_set_shows_is_the_answer),
         cmocka_unit_test(a_journal_that_does_not_say_fails_the_read),
         cmocka_unit_test(before_the_first_byte_every_kind_of_failure_asks_the_next),
+        cmocka_unit_test(an_answer_to_another_question_asks_the_next),
+        cmocka_unit_test(a_404_that_breaks_off_is_a_404),
         cmocka_unit_test(a_silent_replica_opens_its_breaker),
         cmocka_unit_test(those_behind_an_open_breaker_are_asked_last),
         cmocka_unit_test(the_clients_range_and_conditions_are_passed_on_however_many),

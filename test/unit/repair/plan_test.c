@@ -336,6 +336,26 @@ static void a_retired_slot_is_neither_source_nor_target(void **state)
     }
 }
 
+static void what_only_a_removed_replica_stored_is_stored_by_nobody(void **state)
+{
+    struct row_spec rows[] = {{'x', 1, B}, {'y', 2, A}};
+    struct shown shown[REPLICAS_MAX];
+    struct key_view v;
+    struct plan p;
+
+    fill_view(&v, rows, 2);
+    show_all(shown, "yxz");
+    plan_make(&p, &v, B | C, shown);
+    assert_int_equal(p.chosen->version, 1);
+    assert_int_equal(p.newest->version, 2);
+    assert_int_equal(p.source, 1);
+    assert_int_equal(p.targets, C);
+    shown[1].known = false; /* then C is no substitute */
+    plan_make(&p, &v, B | C, shown);
+    assert_int_equal(p.result, PLAN_WAIT);
+    key_view_fini(&v);
+}
+
 static void a_repair_begins_only_when_every_row_is_settled(void **state)
 {
     static const struct {
@@ -431,6 +451,7 @@ int main(void)
         cmocka_unit_test(no_plan_breaks_the_protocols_rules),
         cmocka_unit_test(the_rows_to_merge_into_is_the_newest_not_the_one_that_chose),
         cmocka_unit_test(a_retired_slot_is_neither_source_nor_target),
+        cmocka_unit_test(what_only_a_removed_replica_stored_is_stored_by_nobody),
         cmocka_unit_test(a_repair_begins_only_when_every_row_is_settled),
         cmocka_unit_test(a_key_without_rows_has_nothing_to_begin_with),
         cmocka_unit_test(copies_are_the_same_by_stamp_or_without_stamps_by_etag_and_size),
