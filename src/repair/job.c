@@ -18,8 +18,9 @@
  * A target that ends while the journal has the job, in CLAIM or ROWS_AGAIN, is heard when the journal has answered.
  * One that says that its bucket is missing gets it (CREATE, from COPY to ACT), and the job begins anew later.
  *
- * What goes wrong: before ACT anything may be dropped: the barrier was not passed, the claim is released. In ACT an
- * unresolved request leaves the claim to end by itself. A failed repair is never recorded as a success.
+ * What goes wrong: a replica that does not answer its HEAD counts as one that is away, the others go on without it.
+ * Before ACT anything may be dropped: the barrier was not passed, the claim is released. In ACT an unresolved request
+ * leaves the claim to end by itself. A failed repair is never recorded as a success.
  *
  * Ownership: the job owns its calls, its ring and its copy of the key; the owner gets it back in `done`. */
 #include "repair/job_private.h"
@@ -28,7 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- the end ---- */
+/* ---- time and the end ---- */
 
 void job_drop_calls(struct repair_job *j)
 {
@@ -90,47 +91,13 @@ static void on_timer(struct timer *t)
 {
     struct repair_job *j = LIST_ENTRY(t, struct repair_job, timer);
 
-    if (j->state == ST_OVER) {
-        j->done(j->ctx, &j->job);
-        return;
-    }
-    if (j->state == ST_HEADS || j->state == ST_HEADS_AGAIN) { /* who has not answered by now is unreachable */
-        for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++) {
-            struct health *h;
-
-            if (!(j->asked & 1u << slot))
-                continue;
-            h = j->set.by_slot[slot]->health;
-            replica_call_abandon(j->set.by_slot[slot], j->asking[slot].call);
-            if (h)
-                health_stalled(h);
-        }
-        j->asked = 0;
-        job_fail(j, "a replica did not answer HEAD in time", ERR_TIMEOUT, 0, "");
-        return;
-    }
-    if (j->state == ST_COPY) {
-        uint64_t still = clock_mono_ms(j->env->clock) - j->moved_ms;
-
-        if (still < j->env->terms.stall_ms)
-            clock_start(j->env->clock, &j->timer, j->env->terms.stall_ms - still);
-        else
-            job_fail(j, "copy: no progress", ERR_TIMEOUT, 0, "");
-        return;
-    }
-    if (j->state == ST_CREATE) {
-        replica_call_abandon(j->set.by_slot[j->target], j->bucket_call);
-        j->bucket_call = NULL;
-        job_fail(j, "creating the missing bucket", ERR_TIMEOUT, 0, "");
-        return;
-    }
-    if (j->state == ST_ACT) { /* no answer within the lease: nothing but time resolves it */
-        enum replica_result r = replica_call_abandon(j->set.by_slot[j->target], j->target_call);
-
-        j->target_call = NULL;
-        if (r == REPLICA_UNRESOLVED)
-            j->claimed = false; /* left alone */
-        job_fail(j, "no answer from the target", ERR_TIMEOUT, 0, "");
+    switch (j->state) {
+    case ST_HEADS:
+    case ST_HEADS_AGAIN: job_heads_late(j); break;
+    case ST_COPY: job_copy_late(j); break;
+    case ST_ACT: job_act_late(j); break;
+    case ST_CREATE: job_create_late(j); break;
+    default: assert(j->state == ST_OVER); j->done(j->ctx, &j->job);
     }
 }
 

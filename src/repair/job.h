@@ -9,6 +9,7 @@ enum job_result {
     JOB_CLEAN, /* no rows are left, or none were there */
     JOB_REST,  /* what can be done is done; the rest waits for a replica that is away */
     JOB_LATER, /* a row is not settled, a claim stands, somebody wrote meanwhile: look again after wait_ms */
+    JOB_AWAY,  /* a replica did not answer a HEAD: as if it were away, so nothing to hold against the key */
     JOB_FAILED /* a replica refused or broke; reason says how */
 };
 

@@ -55,6 +55,13 @@ static bool create_missing_bucket(struct repair_job *j, const char *code)
     return true;
 }
 
+void job_create_late(struct repair_job *j)
+{
+    replica_call_abandon(j->set.by_slot[j->target], j->bucket_call);
+    j->bucket_call = NULL;
+    job_fail(j, "creating the missing bucket", ERR_TIMEOUT, 0, "");
+}
+
 static void target_over(struct repair_job *j, const struct replica_answer *a)
 {
     clock_stop(j->env->clock, &j->timer);
@@ -241,6 +248,16 @@ void job_start_copy(struct repair_job *j)
         clock_start(j->env->clock, &j->timer, j->env->terms.stall_ms);
 }
 
+void job_copy_late(struct repair_job *j)
+{
+    uint64_t still = clock_mono_ms(j->env->clock) - j->moved_ms;
+
+    if (still < j->env->terms.stall_ms)
+        clock_start(j->env->clock, &j->timer, j->env->terms.stall_ms - still);
+    else
+        job_fail(j, "copy: no progress", ERR_TIMEOUT, 0, "");
+}
+
 /* ---- past the barrier ---- */
 
 void job_act(struct repair_job *j)
@@ -269,4 +286,15 @@ void job_act(struct repair_job *j)
         j->target_call = NULL;
         job_fail(j, job_target_name(j), e, 0, "");
     }
+}
+
+/* No answer within the lease: nothing but time resolves it. */
+void job_act_late(struct repair_job *j)
+{
+    enum replica_result r = replica_call_abandon(j->set.by_slot[j->target], j->target_call);
+
+    j->target_call = NULL;
+    if (r == REPLICA_UNRESOLVED)
+        j->claimed = false; /* left alone */
+    job_fail(j, "no answer from the target", ERR_TIMEOUT, 0, "");
 }

@@ -125,7 +125,7 @@ static void planned(struct repair_job *j)
 
     plan_make(&j->plan, &j->rows.view, j->set.mask, j->shown);
     if (j->plan.result == PLAN_WAIT || j->plan.result == PLAN_REST) {
-        job_finish(j, JOB_REST, 0);
+        job_finish(j, j->mute ? JOB_AWAY : JOB_REST, 0);
         return;
     }
     j->winner = j->shown[j->plan.source].object;
@@ -155,25 +155,16 @@ static void planned_again(struct repair_job *j)
         if (j->set.mask & 1u << slot && j->shown[slot].known &&
             shown_same(&j->shown[slot].object, &j->winner))
             j->agree |= 1u << slot;
-    if (!(j->agree & 1u << j->plan.source))
+    if (j->mute & (1u << j->plan.source | 1u << j->target))
+        job_finish(j, JOB_AWAY, 0);
+    else if (!(j->agree & 1u << j->plan.source))
         job_finish(j, JOB_LATER, 0); /* the source shows the winner no longer */
     else
         job_act(j);
 }
 
-static void on_shown(void *ctx, enum err e, unsigned status, const struct replica_object *object)
+static void looked(struct repair_job *j)
 {
-    struct asking *a = ctx;
-    struct repair_job *j = a->job;
-
-    (void)status;
-    j->asked &= ~(1u << a->slot);
-    a->call = NULL;
-    j->shown[a->slot].known = e == ERR_OK;
-    if (e == ERR_OK)
-        j->shown[a->slot].object = *object;
-    if (j->asked)
-        return;
     clock_stop(j->env->clock, &j->timer);
     if (j->state == ST_HEADS)
         planned(j);
@@ -181,11 +172,45 @@ static void on_shown(void *ctx, enum err e, unsigned status, const struct replic
         planned_again(j);
 }
 
+static void on_shown(void *ctx, enum err e, unsigned status, const struct replica_object *object)
+{
+    struct asking *a = ctx;
+    struct repair_job *j = a->job;
+
+    j->asked &= ~(1u << a->slot);
+    a->call = NULL;
+    j->shown[a->slot].known = e == ERR_OK;
+    if (e == ERR_OK)
+        j->shown[a->slot].object = *object;
+    else if (status == 0 || status >= 500)
+        j->mute |= 1u << a->slot;
+    if (!j->asked)
+        looked(j);
+}
+
 static const struct replica_head_events head_events = {.done = on_shown};
+
+/* Who has not answered by now is not asked again before its breaker says so. */
+void job_heads_late(struct repair_job *j)
+{
+    for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++) {
+        struct replica *r = j->set.by_slot[slot];
+
+        if (!(j->asked & 1u << slot))
+            continue;
+        replica_call_abandon(r, j->asking[slot].call);
+        if (r->health)
+            health_stalled(r->health);
+    }
+    j->mute |= j->asked;
+    j->asked = 0;
+    looked(j);
+}
 
 static void ask_all(struct repair_job *j, enum job_state state)
 {
     j->state = state;
+    j->mute = 0;
     memset(j->shown, 0, sizeof(j->shown));
     for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++) {
         struct asking *a = &j->asking[slot];
@@ -196,9 +221,11 @@ static void ask_all(struct repair_job *j, enum job_state state)
         *a = (struct asking){.job = j, .slot = slot};
         if (replica_head_start(r, &a->call, j->job.key.key, &head_events, a) == ERR_OK)
             j->asked |= 1u << slot;
+        else
+            j->mute |= 1u << slot;
     }
     if (j->asked)
         clock_start(j->env->clock, &j->timer, j->env->terms.first_byte_ms);
     else
-        job_finish(j, JOB_REST, 0);
+        job_finish(j, j->mute ? JOB_AWAY : JOB_REST, 0);
 }

@@ -46,6 +46,7 @@ struct repair_job {
 
     struct asking asking[REPLICAS_MAX];
     uint32_t asked; /* slots whose HEAD is under way */
+    uint32_t mute;  /* slots that did not answer theirs: nothing, or a 5xx */
     struct shown shown[REPLICAS_MAX];
     struct plan plan;
     struct replica_object winner;
@@ -74,10 +75,14 @@ void job_record(struct repair_job *j);
 /* job_look.c */
 void job_read_rows(struct repair_job *j);
 void job_claim(struct repair_job *j);
+void job_heads_late(struct repair_job *j);
 
 /* job_copy.c */
 void job_start_copy(struct repair_job *j);
+void job_copy_late(struct repair_job *j);
 void job_act(struct repair_job *j);
+void job_act_late(struct repair_job *j);
+void job_create_late(struct repair_job *j);
 /* The target ended while the journal had the job: true when the job goes another way now. */
 bool job_hear_target(struct repair_job *j);
 

@@ -6,7 +6,8 @@
  * waits for one. A kick during a walk makes another one follow. What a walk cannot do now tells how long to wait:
  * the soonest of these waits, or interval_ms, ends the rest.
  *
- * Failures are counted per key in the journal: backoff doubles with jitter; after `attempts` the key is on the
+ * Keys of which a replica did not answer a HEAD are looked at again after a backoff that doubles from walk to walk, for
+ * that is about the replica and not about the key. Failures are counted per key in the journal: backoff doubles with jitter; after `attempts` the key is on the
  * dead-letter list and left alone until a replica recovers or somebody asks for it. */
 #include "repair/repair.h"
 
@@ -31,6 +32,8 @@ struct repair {
     char *after;       /* the last key of the page before: the cursor's bytes */
     uint64_t began_ms; /* this walk */
     uint64_t wait_ms;  /* the soonest that a key of this walk wants to be looked at again */
+    bool away;         /* some replica did not answer in this walk */
+    uint32_t aways;    /* walks in a row before this one in which that was so */
     bool idle;
     void (*stopped)(void *ctx);
     void *stopped_ctx;
@@ -71,14 +74,21 @@ static void wants_again(struct repair *r, uint64_t wait_ms)
         r->wait_ms = wait_ms;
 }
 
-static void note_failure(struct repair *r, struct job *j)
+/* After so many times before; with jitter. */
+static uint64_t backoff_ms(struct repair *r, uint32_t times)
 {
     uint64_t backoff = r->options.backoff_ms;
+
+    while (times-- && backoff < BACKOFF_MOST_MS)
+        backoff *= 2;
+    return backoff / 2 + random_below(r->env->random, backoff + 1);
+}
+
+static void note_failure(struct repair *r, struct job *j)
+{
     struct journal_attempt a = {.key = j->key, .tries = j->tries + 1, .reason = span_of(j->reason)};
 
-    for (uint32_t i = 0; i < j->tries && backoff < BACKOFF_MOST_MS; i++)
-        backoff *= 2;
-    a.wait_ms = backoff / 2 + random_below(r->env->random, backoff + 1);
+    a.wait_ms = backoff_ms(r, j->tries);
     a.dead = a.tries >= r->options.attempts;
     r->counters.failed++;
     r->counters.dead += a.dead;
@@ -95,12 +105,14 @@ static void on_job_done(void *ctx, struct job *j)
 
     if (j->result == JOB_FAILED)
         note_failure(r, j);
-    else if (j->tries)
+    else if (j->tries && j->result != JOB_AWAY)
         r->env->journal->ops->attempt(r->env->journal, &(struct journal_attempt){.key = j->key});
     if (j->result == JOB_LATER)
         wants_again(r, j->wait_ms);
-    if (j->result == JOB_CLEAN || j->result == JOB_LATER || j->result == JOB_FAILED)
-        r->did_something = true;
+    if (j->result == JOB_AWAY)
+        wants_again(r, backoff_ms(r, r->aways));
+    r->away |= j->result == JOB_AWAY;
+    r->did_something |= j->result != JOB_REST;
     list_remove(&j->node);
     job_free(j);
     r->busy--;
@@ -221,7 +233,8 @@ static void on_timer(struct timer *t)
         return;
     r->walking = true;
     r->recovered = r->recovered_next;
-    r->kicked = r->recovered_next = r->did_something = false;
+    r->aways = r->away && !r->recovered ? r->aways + 1 : 0;
+    r->kicked = r->recovered_next = r->did_something = r->away = false;
     r->wait_ms = UINT64_MAX;
     r->began_ms = clock_mono_ms(r->env->clock);
     r->scan.after = (struct journal_key){0, SPAN_EMPTY};

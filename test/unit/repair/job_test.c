@@ -17,6 +17,7 @@ struct bench {
     unsigned jobs_done;
     struct replica_call heads[REPLICAS]; /* besides each replica's other call */
     struct replica_head_events head_events[REPLICAS];
+    enum err head_start[REPLICAS]; /* what the next ones say */
     struct journal_claim *claim;
     uint32_t claimed_targets;
     struct journal_write *record;
@@ -59,6 +60,8 @@ static enum err ask_head(struct replica *r, struct replica_call **out, struct sp
     struct replica_call *c = &b->heads[slot_of(r)];
 
     assert_false(c->under_way);
+    if (b->head_start[slot_of(r)])
+        return b->head_start[slot_of(r)];
     *c = (struct replica_call){.under_way = true, .ctx = ctx};
     b->head_events[slot_of(r)] = *events;
     *out = c;
@@ -526,6 +529,123 @@ static void a_refusal_while_the_journal_has_the_job_is_heard_afterwards(void **s
     }
 }
 
+static void head_without_an_object(unsigned slot, enum err e, unsigned status)
+{
+    assert_true(b->heads[slot].under_way);
+    b->heads[slot].under_way = false;
+    b->head_events[slot].done(b->heads[slot].ctx, e, status, NULL);
+}
+
+static void a_head_without_an_answer_is_no_failure_of_the_key(void **state)
+{
+    static const struct {
+        enum err error;
+        unsigned status;
+        enum job_result result;
+    } answers[] = {
+        {ERR_TIMEOUT, 0, JOB_AWAY},       {ERR_REFUSED, 0, JOB_AWAY}, {ERR_RESET, 0, JOB_AWAY},
+        {ERR_UNAVAILABLE, 503, JOB_AWAY}, {ERR_DNS, 0, JOB_AWAY},     {ERR_UNAVAILABLE, 403, JOB_REST},
+    };
+
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        struct bench bench;
+
+        start(&bench);
+        rows_read(&b->s, ERR_OK, &missed_by_b, 1);
+        show(0, 'x');
+        show(2, 'x');
+        head_without_an_object(TARGET, answers[i].error, answers[i].status);
+        assert_over(answers[i].result);
+    }
+}
+
+static void a_replica_that_says_nothing_is_away_until_its_breaker_closes(void **state)
+{
+    struct bench bench;
+
+    start(&bench);
+    rows_read(&b->s, ERR_OK, &missed_by_b, 1);
+    show(0, 'x');
+    show(2, 'x');
+    pass(&b->s, FIRST_BYTE_MS - 1);
+    assert_true(b->heads[TARGET].under_way);
+    pass(&b->s, 1);
+    assert_false(health_usable(&b->s.replicas[TARGET].health));
+    assert_string_equal(b->job->reason, "");
+    assert_over(JOB_AWAY);
+}
+
+static void replicas_that_cannot_even_be_asked_are_away(void **state)
+{
+    for (int all = 0; all < 2; all++) {
+        struct bench bench;
+
+        start(&bench);
+        b->head_start[TARGET] = ERR_BUSY;
+        if (all)
+            b->head_start[0] = b->head_start[2] = ERR_BUSY;
+        rows_read(&b->s, ERR_OK, &missed_by_b, 1);
+        if (!all) {
+            show(0, 'x');
+            show(2, 'x');
+        }
+        assert_over(JOB_AWAY);
+    }
+}
+
+static void the_others_go_on_without_a_replica_that_does_not_answer(void **state)
+{
+    struct row only_a = missed_by_b;
+    struct bench bench;
+
+    only_a.stored = A;
+    start(&bench);
+    rows_read(&b->s, ERR_OK, &only_a, 1);
+    show(0, 'x');
+    show(1, 'x');
+    pass(&b->s, FIRST_BYTE_MS);
+    claimed(ERR_OK);
+    rows_read(&b->s, ERR_OK, &only_a, 1);
+    assert_false(b->heads[2].under_way);
+    show(0, 'x');
+    show(1, 'x');
+    assert_int_equal(b->record->row.stored, A | B);
+    recorded(ERR_OK);
+    only_a.phase = ROW_MERGED;
+    only_a.stored = A | B;
+    rows_read(&b->s, ERR_OK, &only_a, 1);
+    assert_over(JOB_REST);
+}
+
+/* Under the claim: without the source's answer, or the target's, the barrier stays closed. */
+static void a_second_head_without_an_answer_stops_it_before_the_barrier(void **state)
+{
+    for (unsigned mute = 0; mute < REPLICAS; mute++) {
+        struct bench bench;
+
+        start(&bench);
+        copy_to_the_barrier();
+        claimed(ERR_OK);
+        rows_read(&b->s, ERR_OK, &missed_by_b, 1);
+        for (unsigned i = 0; i < REPLICAS; i++)
+            if (i != mute)
+                show(i, "x-x"[i]);
+        pass(&b->s, FIRST_BYTE_MS);
+        if (mute != SOURCE && mute != TARGET) {
+            assert_int_equal(opened(&b->s), B);
+            answer_target(REPLICA_STORED, ERR_OK, 200, MD5_ONE, "");
+            assert_int_equal(b->record->row.stored, A | B);
+            recorded(ERR_OK);
+            rows_read(&b->s, ERR_OK, NULL, 0);
+            assert_over(JOB_CLEAN);
+            continue;
+        }
+        assert_int_equal(opened(&b->s), 0);
+        released();
+        assert_over(JOB_AWAY);
+    }
+}
+
 static void rows_that_are_not_settled_are_left_alone(void **state)
 {
     static const struct {
@@ -583,6 +703,11 @@ int main(void)
         cmocka_unit_test(a_missing_bucket_is_created_without_a_claim_as_well),
         cmocka_unit_test(a_bucket_that_cannot_be_created_is_a_failure),
         cmocka_unit_test(a_refusal_while_the_journal_has_the_job_is_heard_afterwards),
+        cmocka_unit_test(a_head_without_an_answer_is_no_failure_of_the_key),
+        cmocka_unit_test(a_replica_that_says_nothing_is_away_until_its_breaker_closes),
+        cmocka_unit_test(replicas_that_cannot_even_be_asked_are_away),
+        cmocka_unit_test(the_others_go_on_without_a_replica_that_does_not_answer),
+        cmocka_unit_test(a_second_head_without_an_answer_stops_it_before_the_barrier),
         cmocka_unit_test(rows_that_are_not_settled_are_left_alone),
         cmocka_unit_test(another_repairs_claim_is_waited_for),
         cmocka_unit_test(a_key_without_rows_is_clean),
