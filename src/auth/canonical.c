@@ -100,7 +100,7 @@ char *canonical_value(char *p, struct span value)
     bool space = false;
 
     value = span_trim(value);
-    if (value.len == 0 || !memmem(value.at, value.len, "  ", 2))
+    if (span_find(value, ' ') == value.len)
         return put(p, value);
     for (size_t i = 0; i < value.len; i++) {
         if (value.at[i] != ' ' || !space)

@@ -78,16 +78,12 @@ static char *put_length(char *p, const char *head, uint64_t length)
 {
     static const struct span name = SPAN("Content-Length:");
     char digits[20];
-    size_t at = sizeof(digits), bytes;
+    struct span number = {digits, (size_t)(span_put_u64(digits, length) - digits)};
 
-    do
-        digits[--at] = (char)('0' + length % 10);
-    while (length /= 10);
-    bytes = (size_t)(p - head) + name.len + (sizeof(digits) - at) + 4;
     p = put(p, name);
-    for (; bytes % HEAD_ALIGN; bytes++)
+    for (size_t bytes = (size_t)(p - head) + number.len + 4; bytes % HEAD_ALIGN; bytes++)
         p = put_char(p, ' ');
-    return put(p, (struct span){digits + at, sizeof(digits) - at});
+    return put(p, number);
 }
 
 /* Request line and fields, all but Authorization and Content-Length. */

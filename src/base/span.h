@@ -53,6 +53,18 @@ static inline char *span_put(char *at, struct span s)
     return at + s.len;
 }
 
+/* In decimal digits, 20 at most; returns what is behind them. */
+static inline char *span_put_u64(char *at, uint64_t n)
+{
+    char digits[20];
+    size_t from = sizeof(digits);
+
+    do
+        digits[--from] = (char)('0' + n % 10);
+    while (n /= 10);
+    return span_put(at, (struct span){digits + from, sizeof(digits) - from});
+}
+
 /* ASCII case folded; never locale dependent. */
 bool span_ieq(struct span a, struct span b);
 bool span_starts(struct span s, struct span prefix);

@@ -15,5 +15,5 @@ bool etag_same(const char *a, const char *b)
 
 bool etag_contradicts(const char *a, const char *b)
 {
-    return is_md5(a) && is_md5(b) && !etag_same(a, b);
+    return !etag_same(a, b) && is_md5(a) && is_md5(b);
 }

@@ -5,8 +5,6 @@
  * The pump stops for room (write drain) or for bytes (exchange body) and goes on from either. */
 #include "gateway/gateway_private.h"
 
-#include <stdio.h>
-
 static void pump(struct exchange *x);
 
 static void on_drain(void *ctx)
@@ -14,19 +12,33 @@ static void on_drain(void *ctx)
     pump(ctx);
 }
 
-/* "x-s3mirror-replicas: a=stored, b=hinted" */
-static struct span replicas_header(struct exchange *x, const struct write_verdict *v)
+/* "ETag: ...", if there is one, and "x-s3mirror-replicas: a=stored, b=hinted" */
+static struct span verdict_headers(struct exchange *x, const struct write_verdict *v, const char *etag)
 {
-    static const char *const words[] = {
-        [0] = "unused", [WRITE_STORED] = "stored", [WRITE_HINTED] = "hinted", [WRITE_PENDING] = "pending"};
-    char text[REPLICAS_MAX * 80];
-    size_t n = 0;
+    static const struct span words[] = {[WRITE_STORED] = SPAN("=stored"),
+                                        [WRITE_HINTED] = SPAN("=hinted"),
+                                        [WRITE_PENDING] = SPAN("=pending")};
+    enum { FIXED = 64, EACH = sizeof(x->bucket->record.replicas[0].backend) + 16 };
+    char *start = arena_alloc(&x->arena, FIXED + ETAG_CHARS_MAX + REPLICAS_MAX * EACH), *p = start;
+    struct span between = SPAN("x-s3mirror-replicas: ");
 
-    for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++)
-        if (v->marks[slot])
-            n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s=%s", n ? ", " : "",
-                                  x->bucket->record.replicas[slot].backend, words[v->marks[slot]]);
-    return arena_dup(&x->arena, (struct span){text, n});
+    if (!start)
+        return SPAN_EMPTY;
+    if (etag) {
+        p = span_put(p, SPAN("ETag: "));
+        p = span_put(p, span_of(etag));
+        p = span_put(p, SPAN("\r\n"));
+    }
+    for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++) {
+        if (!v->marks[slot])
+            continue;
+        p = span_put(p, between);
+        p = span_put(p, span_of(x->bucket->record.replicas[slot].backend));
+        p = span_put(p, words[v->marks[slot]]);
+        between = SPAN(", ");
+    }
+    p = span_put(p, SPAN("\r\n"));
+    return (struct span){start, (size_t)(p - start)};
 }
 
 /* Fewer than `need` stored it. What all replicas refused for one reason is told by that reason. */
@@ -48,20 +60,13 @@ static void answer_failure(struct exchange *x, const struct write_verdict *v)
 static void on_verdict(void *ctx, const struct write_verdict *v)
 {
     struct exchange *x = ctx;
-    struct span replicas = replicas_header(x, v), headers;
+    bool deleted = x->request.op == S3_OP_DELETE_OBJECT;
 
     x->write = NULL;
-    if (v->result != ERR_OK) {
+    if (v->result != ERR_OK)
         answer_failure(x, v);
-        return;
-    }
-    if (x->request.op == S3_OP_DELETE_OBJECT)
-        headers = arena_printf(&x->arena, "x-s3mirror-replicas: %.*s\r\n", SPAN_ARG(replicas));
     else
-        headers =
-            arena_printf(&x->arena, "ETag: %s\r\nx-s3mirror-replicas: %.*s\r\n", v->etag, SPAN_ARG(replicas));
-    exchange_answer(x, x->request.op == S3_OP_DELETE_OBJECT ? 204 : 200, headers.at ? headers : SPAN_EMPTY,
-                    SPAN_EMPTY);
+        exchange_answer(x, deleted ? 204 : 200, verdict_headers(x, v, deleted ? NULL : v->etag), SPAN_EMPTY);
 }
 
 static const struct write_events write_events = {.drain = on_drain, .verdict = on_verdict};

@@ -32,29 +32,38 @@ static const char *date(struct http_server *s)
 /* White space before the value means nothing; with it the whole head is a multiple of HEAD_ALIGN long, and the body lies
  * in the socket as aligned as in our memory: the kernel copies such bytes at up to twice the speed. `before`: the
  * length of the lines so far. */
-static int print_length(char *out, size_t room, const struct http_answer *a, size_t before)
+static char *put_length(char *p, const struct http_answer *a, size_t before)
 {
-    static const char name[] = "Content-Length: ";
-    char digits[24];
-    int n = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)a->body_bytes);
-    size_t bytes = before + sizeof(name) - 1 + (size_t)n + 2 + a->headers.len + 2;
-    int pad = a->source ? (int)((HEAD_ALIGN - bytes % HEAD_ALIGN) % HEAD_ALIGN) : 0;
+    static const struct span name = SPAN("Content-Length: ");
+    char digits[20];
+    struct span number = {digits, (size_t)(span_put_u64(digits, a->body_bytes) - digits)};
+    size_t bytes = before + name.len + number.len + 2 + a->headers.len + 2;
 
-    return snprintf(out, room, "%s%*s%s\r\n", name, pad, "", digits);
+    p = span_put(p, name);
+    for (; a->source && bytes % HEAD_ALIGN; bytes++)
+        *p++ = ' ';
+    p = span_put(p, number);
+    return span_put(p, SPAN("\r\n"));
 }
 
 static void print_lines(struct http_exchange *x, const struct http_answer *a, uint8_t minor)
 {
-    const char *connection = x->last      ? "Connection: close\r\n"
-                             : minor == 0 ? "Connection: keep-alive\r\n"
-                                          : "";
-    int n = snprintf(x->lines, sizeof(x->lines), "HTTP/1.1 %u %s\r\nDate: %s\r\n%s", a->status,
-                     http_reason(a->status), date(x->server), connection);
+    char *p = span_put(x->lines, SPAN("HTTP/1.1 "));
 
+    p = span_put_u64(p, a->status);
+    *p++ = ' ';
+    p = span_put(p, span_of(http_reason(a->status)));
+    p = span_put(p, SPAN("\r\nDate: "));
+    p = span_put(p, span_of(date(x->server)));
+    p = span_put(p, SPAN("\r\n"));
+    if (x->last)
+        p = span_put(p, SPAN("Connection: close\r\n"));
+    else if (minor == 0)
+        p = span_put(p, SPAN("Connection: keep-alive\r\n"));
     if (!a->no_length)
-        n += print_length(x->lines + n, sizeof(x->lines) - (size_t)n, a, (size_t)n);
-    assert((size_t)n < sizeof(x->lines));
-    x->head[0] = (struct iovec){x->lines, (size_t)n};
+        p = put_length(p, a, (size_t)(p - x->lines));
+    assert((size_t)(p - x->lines) <= sizeof(x->lines));
+    x->head[0] = (struct iovec){x->lines, (size_t)(p - x->lines)};
     x->head[1] = (struct iovec){(void *)a->headers.at, a->headers.len};
     x->head[2] = (struct iovec){(void *)"\r\n", 2};
     x->head_at = 0;

@@ -6,6 +6,8 @@
  * timer started for "the next turn" while sockets are handled fires at the end of the same turn,
  * without another system call. The clock reads libuv's cached time.
  *
+ * `prepare` first runs what asked to be run before the wait: a turn's gatherings, handed on in one piece.
+ *
  * The mailbox is a list under a lock and one uv_async: only the post that finds it empty wakes. */
 #include "io/loop.h"
 
@@ -31,7 +33,8 @@ struct loop {
     struct clock clock;
     uint64_t timer_ms; /* what `timer` is set to, UINT64_MAX when it rests */
     pthread_mutex_t lock;
-    struct list mail; /* of loop_task.node; under lock */
+    struct list mail;        /* of loop_task.node; under lock */
+    struct list before_wait; /* of loop_task.node */
     struct block *spare;
     unsigned spare_count;
 };
@@ -70,11 +73,23 @@ static void on_timer(uv_timer_t *t)
     ((struct loop *)t->data)->timer_ms = UINT64_MAX;
 }
 
+static void run_all(struct list *tasks)
+{
+    struct list *node;
+
+    while ((node = list_pop(tasks))) {
+        struct loop_task *t = LIST_ENTRY(node, struct loop_task, node);
+
+        t->run(t);
+    }
+}
+
 static void on_prepare(uv_prepare_t *p)
 {
     struct loop *l = p->data;
     uint64_t due_ms, now = uv_now(&l->uv);
 
+    run_all(&l->before_wait);
     if (!clock_next_due_ms(&l->clock, &due_ms)) {
         if (l->timer_ms != UINT64_MAX)
             uv_timer_stop(&l->timer);
@@ -95,17 +110,13 @@ static void on_check(uv_check_t *c)
 static void on_wake(uv_async_t *a)
 {
     struct loop *l = a->data;
-    struct list tasks, *node;
+    struct list tasks;
 
     list_init(&tasks);
     pthread_mutex_lock(&l->lock);
     list_splice(&tasks, &l->mail);
     pthread_mutex_unlock(&l->lock);
-    while ((node = list_pop(&tasks))) {
-        struct loop_task *t = LIST_ENTRY(node, struct loop_task, node);
-
-        t->run(t);
-    }
+    run_all(&tasks);
 }
 
 enum err loop_open(struct loop **out)
@@ -136,6 +147,7 @@ enum err loop_open(struct loop **out)
     clock_init(&l->clock, &clock_ops);
     pthread_mutex_init(&l->lock, NULL);
     list_init(&l->mail);
+    list_init(&l->before_wait);
     *out = l;
     return ERR_OK;
 }
@@ -190,6 +202,11 @@ void loop_post(struct loop *l, struct loop_task *t)
     pthread_mutex_unlock(&l->lock);
     if (first)
         uv_async_send(&l->wake);
+}
+
+void loop_before_wait(struct loop *l, struct loop_task *t)
+{
+    list_append(&l->before_wait, &t->node);
 }
 
 void *loop_block_take(struct loop *l)

@@ -30,6 +30,10 @@ struct clock *loop_clock(struct loop *l);
  * stay where it is until then. One wake-up serves all tasks posted before it is noticed. */
 void loop_post(struct loop *l, struct loop_task *t);
 
+/* On the loop's own thread: `run` is called once, before the loop next waits and after all that this turn still
+ * handles: the place to hand on in one piece what a turn has gathered. The task must stay until then. */
+void loop_before_wait(struct loop *l, struct loop_task *t);
+
 /* Blocks of memory for short use (a head being read, a TLS record being filled), kept for the next
  * taker, so that an idle connection needs none and a busy one no malloc. */
 enum { LOOP_BLOCK_BYTES = 20 * 1024 };

@@ -19,10 +19,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-static void worker_push(struct worker *w, struct journal_request *r)
+static void worker_push(struct worker *w, struct list *requests)
 {
     pthread_mutex_lock(&w->lock);
-    list_append(&w->requests, &r->node);
+    list_splice(&w->requests, requests);
     worker_wake_locked(w);
     pthread_mutex_unlock(&w->lock);
 }
@@ -84,12 +84,31 @@ static struct sqlite_store *queue(struct journal *j, struct journal_request *r, 
     return handle->store;
 }
 
+/* All that a turn of the loop has for the writer goes there at once: it is woken once, and makes one group of it. */
+static void send_outbox(struct loop_task *t)
+{
+    struct sqlite_journal *handle = LIST_ENTRY(t, struct sqlite_journal, send);
+
+    worker_push(&handle->store->writer, &handle->outbox);
+}
+
 static void queue_write(struct journal *j, struct journal_request *r, enum request_kind kind)
 {
-    struct sqlite_store *s = queue(j, r, kind);
+    struct sqlite_journal *handle = journal_of(j);
 
-    request_count(s, r);
-    worker_push(&s->writer, r);
+    request_count(queue(j, r, kind), r);
+    if (list_empty(&handle->outbox))
+        loop_before_wait(handle->loop, &handle->send);
+    list_append(&handle->outbox, &r->node);
+}
+
+static void queue_read(struct journal *j, struct journal_request *r)
+{
+    struct list one;
+
+    list_init(&one);
+    list_append(&one, &r->node);
+    worker_push(&journal_of(j)->store->reader, &one);
 }
 
 static void hand_over(struct sqlite_journal *handle, struct list *done)
@@ -156,7 +175,7 @@ static void sqlite_read(struct journal *j, struct journal_read *r)
 
     key_view_init(&r->view);
     if (filter_count(&s->filter, FILTER_ROWS, filter_place(&s->filter, &r->key)) != 0) {
-        worker_push(&s->reader, &r->request);
+        queue_read(j, &r->request);
         return;
     }
     list_init(&done);
@@ -178,10 +197,9 @@ static void sqlite_claim(struct journal *j, struct journal_claim *r)
 
 static void sqlite_scan(struct journal *j, struct journal_scan *r)
 {
-    struct sqlite_store *s = queue(j, &r->request, REQUEST_SCAN);
-
+    queue(j, &r->request, REQUEST_SCAN);
     r->count = 0;
-    worker_push(&s->reader, &r->request);
+    queue_read(j, &r->request);
 }
 
 static void sqlite_bucket_write(struct journal *j, struct journal_bucket_write *r)
@@ -344,6 +362,9 @@ enum err sqlite_journal_open(struct journal **out, struct sqlite_store *s, struc
     handle->loop = loop;
     pthread_mutex_init(&handle->lock, NULL);
     list_init(&handle->done);
+    list_init(&handle->outbox);
+    handle->send = (struct loop_task){.run = send_outbox};
+    list_init(&handle->send.node);
     handle->deliver = (struct loop_task){.run = deliver};
     list_init(&handle->deliver.node);
     *out = &handle->journal;

@@ -125,7 +125,9 @@ struct sqlite_journal {
     struct journal journal;
     struct sqlite_store *store;
     struct loop *loop;
-    size_t under_way;     /* the loop's */
+    size_t under_way;   /* the loop's */
+    struct list outbox; /* for the writer: what this turn of the loop has queued so far */
+    struct loop_task send;
     pthread_mutex_t lock; /* for the two below */
     struct list done;     /* requests to be answered */
     bool posted;          /* `deliver` is on its way to the loop */

@@ -135,6 +135,49 @@ static void a_letter_that_nobody_read_is_dropped(void **state)
     assert_int_equal(loop_open(&loop), ERR_OK);
 }
 
+struct gathering {
+    struct loop_task task;
+    struct timer first, second;
+    int gathered, seen;
+};
+
+static void on_gather(struct gathering *g)
+{
+    if (g->gathered++ == 0)
+        loop_before_wait(loop, &g->task);
+}
+
+static void on_first(struct timer *t)
+{
+    on_gather(LIST_ENTRY(t, struct gathering, first));
+}
+
+static void on_second(struct timer *t)
+{
+    on_gather(LIST_ENTRY(t, struct gathering, second));
+}
+
+static void on_gathered(struct loop_task *t)
+{
+    struct gathering *g = LIST_ENTRY(t, struct gathering, task);
+
+    g->seen = g->gathered;
+    loop_stop(loop);
+}
+
+static void what_a_turn_gathers_is_handed_on_once(void **state)
+{
+    struct gathering g = {.task.run = on_gathered};
+
+    timer_init(&g.first, on_first);
+    timer_init(&g.second, on_second);
+    clock_start(loop_clock(loop), &g.first, 0);
+    clock_start(loop_clock(loop), &g.second, 0);
+    loop_run(loop);
+    assert_int_equal(g.seen, 2);
+    assert_int_equal(g.gathered, 2);
+}
+
 static void blocks_are_reused(void **state)
 {
     void *a = loop_block_take(loop), *b;
@@ -154,6 +197,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_timer_may_start_itself_again, open_loop, free_loop),
         cmocka_unit_test_setup_teardown(letters_of_another_thread_arrive_in_order, open_loop, free_loop),
         cmocka_unit_test_setup_teardown(a_letter_that_nobody_read_is_dropped, open_loop, free_loop),
+        cmocka_unit_test_setup_teardown(what_a_turn_gathers_is_handed_on_once, open_loop, free_loop),
         cmocka_unit_test_setup_teardown(blocks_are_reused, open_loop, free_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,6 +63,24 @@ static void every_commit_is_one_fsync(void **state)
     assert_int_equal(fault_fsyncs - before, 20);
 }
 
+static void what_a_turn_of_the_loop_begins_is_one_commit(void **state)
+{
+    struct journal_begin b[20];
+    char key[20][8];
+    unsigned before = fault_fsyncs;
+
+    for (int i = 0; i < 20; i++) {
+        snprintf(key[i], sizeof(key[i]), "k%d", i);
+        make_begin(&b[i], key_of(key[i]));
+        fix.waiting++;
+        fix.journal->ops->begin(fix.journal, &b[i]);
+    }
+    await_all();
+    assert_int_equal(fault_fsyncs - before, 1);
+    for (int i = 0; i < 20; i++)
+        key_view_fini(&b[i].view);
+}
+
 /* One journal write of a kind that fails at its first, second, ... write to the disk, until it no longer fails. */
 static void a_full_disk_fails_whole_groups_and_passes(enum fault which, enum err expected)
 {
@@ -374,6 +392,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(every_commit_is_one_fsync),
+        CASE(what_a_turn_of_the_loop_begins_is_one_commit),
         CASE(a_full_disk_fails_the_group_and_is_forgiven),
         CASE(a_short_write_fails_the_group_and_is_forgiven),
         CASE(a_failed_write_fails_the_group_and_is_forgiven),
