@@ -20,6 +20,8 @@ and `what` the deed:
     hold    as stall, but on release() the request goes on as if nothing had been
     status  `status` is answered, as an <Error> document
     error200  200 with an <Error> document as its body
+    raw     the bytes in `raw`, then the connection is closed in order
+    flood   the bytes in `raw` over and over, until the peer goes away
     garbage bytes that are not HTTP           wrong_etag   an ETag that is not this body's
     damage  what is stored differs from what came, and so does the ETag
 """
@@ -53,6 +55,7 @@ class Fault:
     after: int = 0
     status: int = 500
     store: bool = False
+    raw: bytes = b""
     times: int | None = None     # None: every time
     hits: int = 0
 
@@ -336,6 +339,11 @@ class Connection:
             self.reset()
         elif fault.what == "garbage":
             self.sock.sendall(b"\x16\x03\x01 this is not HTTP\r\n\r\n\0\0\0" * 10)
+        elif fault.what == "raw":
+            self.sock.sendall(fault.raw)
+        elif fault.what == "flood":
+            while True:
+                self.sock.sendall(fault.raw)
         elif fault.what in ("status", "error200"):
             status = 200 if fault.what == "error200" else fault.status
             early = fault.at != "answer"

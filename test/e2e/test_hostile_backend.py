@@ -79,6 +79,21 @@ def test_it_answers_as_told(hostile, s3):
         s3.put("b", "k", b"x")
 
 
+def test_it_says_what_it_is_told_to_the_byte(hostile):
+    raw = hostile.script(Fault("raw", raw=b"HTTP/1.1 206 x\r\nContent-Length: 3\r\n\r\nabcd", times=1))
+    flood = hostile.script(Fault("flood", raw=b"HTTP/1.1 103 Early Hints\r\n\r\n"))
+    head = Signer(hostile.endpoint, "x", "y").head("GET", "/b/k")
+    with Wire(hostile.endpoint) as wire:
+        wire.send(head)
+        answer = wire.response()
+        assert (answer.status, answer.body) == (206, b"abc")
+        assert wire.pending == b"d" and not wire.more()
+    with Wire(hostile.endpoint) as wire:
+        wire.send(head)
+        assert {wire.response().status for _ in range(10_000)} == {103}
+    assert raw.hits == flood.hits == 1
+
+
 def test_it_stalls_until_released(hostile, s3):
     fault = hostile.script(Fault("stall", method="PUT"))
     signer = Signer(hostile.endpoint, "x", "y")
