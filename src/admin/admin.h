@@ -17,8 +17,8 @@
 
 struct admin;
 
-/* What one loop has to tell. Its counters are plain numbers that its own thread writes; they are read from here
- * relaxed, one by one: each is whole, together they may be some requests apart. */
+/* What one loop has to tell. Its counters (base/count.h) are read from here while its thread writes them: each is
+ * whole, together they may be some requests apart. */
 struct admin_loop {
     const struct env *env;
     const struct gateway *gateway;

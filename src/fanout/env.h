@@ -21,6 +21,7 @@ struct terms {
     uint32_t ring_chunks;     /* a write runs ahead of its slowest replica by so many chunks */
 };
 
+/* base/count.h */
 struct fanout_counters {
     uint64_t writes, hinted, detached, held, failed_writes, reads, read_failovers, read_resumes, etag_differs;
 };
@@ -34,7 +35,7 @@ struct env {
     struct chunk_budget *budget; /* shared by all loops */
     struct terms terms;
     struct fanout_counters counters;
-    uint32_t writes_open; /* not settled yet: a loop drains until it is 0 */
+    uint32_t writes_open; /* base/count.h; not settled yet: a loop drains until it is 0 */
     void (*on_hint)(struct env *env, uint32_t bucket, struct span key); /* a row became a hint; may be NULL */
     void *owner;
 };

@@ -12,6 +12,7 @@
  * The fetch owns its replica call; the owner owns the fetch and may free it at any time. */
 #include "fanout/fetch.h"
 
+#include "base/count.h"
 #include "base/log.h"
 #include "fanout/fetch_answer.h"
 
@@ -138,7 +139,7 @@ static void on_head(void *ctx, const struct http_head *head, const struct replic
     }
     expect_body(f, head);
     if (f->head_given) {
-        f->env->counters.read_resumes++;
+        COUNT_ADD(f->env->counters.read_resumes, 1);
         return;
     }
     f->head_given = true;
@@ -204,7 +205,7 @@ static void ask_next(struct fetch *f)
     while ((f->replica = choose(f, &slot)) != NULL) {
         f->candidates &= ~(1u << slot);
         if (!first)
-            f->env->counters.read_failovers++;
+            COUNT_ADD(f->env->counters.read_failovers, 1);
         first = false;
         if (replica_get_start(f->replica, &f->call, &get, &get_events, f) == ERR_OK) {
             clock_start(f->env->clock, &f->timer, f->env->terms.first_byte_ms);
@@ -256,7 +257,7 @@ enum err fetch_open(struct fetch **out, struct env *env, const struct fetch_spec
             f->candidates |= 1u << i;
     timer_init(&f->timer, on_late);
     key_view_init(&f->read.view);
-    env->counters.reads++;
+    COUNT_ADD(env->counters.reads, 1);
     if (env->journal->ops->maybe(env->journal, spec->key, JOURNAL_ANY_STORED_ROW, NULL)) {
         f->read.key = f->spec.key;
         f->read.request.done = on_rows;

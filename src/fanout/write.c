@@ -23,6 +23,8 @@
  * request of its own is under way. The owner's pointer ends with the verdict or write_leave. */
 #include "fanout/write_private.h"
 
+#include "base/count.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -58,7 +60,7 @@ static void write_free(struct write *w)
     key_view_fini(&w->read.view);
     ring_fini(&w->ring);
     arena_fini(&w->arena);
-    w->env->writes_open--;
+    COUNT_ADD(w->env->writes_open, -1);
     free(w);
 }
 
@@ -132,8 +134,8 @@ enum err write_open(struct write **out, struct env *env, const struct write_spec
     e = ERR_UNAVAILABLE; /* too few replicas are worth asking: nothing is begun */
     if (quorum_decide(&w->ack, &tally) == QUORUM_FAILED)
         goto fail;
-    env->writes_open++;
-    env->counters.writes++;
+    COUNT_ADD(env->writes_open, 1);
+    COUNT_ADD(env->counters.writes, 1);
     clock_start(env->clock, &w->watch, watch_period_ms(&env->terms));
     record_begin(w);
     *out = w;
@@ -252,7 +254,7 @@ static void give_verdict(struct write *w, enum err result)
     struct write_verdict v = {.result = result, .cause = w->cause};
 
     if (result != ERR_OK)
-        w->env->counters.failed_writes++;
+        COUNT_ADD(w->env->counters.failed_writes, 1);
     w->events = NULL;
     if (!events)
         return;

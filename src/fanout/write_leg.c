@@ -6,6 +6,7 @@
  * A body over one chunk streams in BEFORE; a smaller one and a delete are sent when the barrier opens. */
 #include "fanout/write_private.h"
 
+#include "base/count.h"
 #include "base/log.h"
 #include "fanout/etag.h"
 
@@ -243,7 +244,7 @@ void legs_watch(struct write *w)
                                                : "no progress"),
                  LOG_U64("sent_bytes", l->offset), LOG_U64("still_ms", now - l->moved_ms));
         give_up(l, ERR_TIMEOUT);
-        w->env->counters.detached++;
+        COUNT_ADD(w->env->counters.detached, 1);
         if (!held && l->replica->health)
             health_stalled(l->replica->health);
     }
@@ -290,6 +291,6 @@ void legs_compare_etags(struct write *w)
                   LOG_STR("shows", l->answer.etag), LOG_STR("others", w->etag));
         l->answer.error = ERR_MISMATCH;
         l->state = LEG_UNRESOLVED;
-        w->env->counters.etag_differs++;
+        COUNT_ADD(w->env->counters.etag_differs, 1);
     }
 }

@@ -1,6 +1,7 @@
 /* What a write tells the journal and learns from it: D1 and R1, the holds, D2, R2, the final row. */
 #include "fanout/write_private.h"
 
+#include "base/count.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -101,7 +102,7 @@ static void on_begun(struct journal_request *r, enum err e)
         log_error("intent_failed", LOG_SPAN("key", w->key.key), LOG_STR("cause", err_text(e)));
     }
     if (w->held) {
-        w->env->counters.held++;
+        COUNT_ADD(w->env->counters.held, 1);
         w->again_ms = HOLD_CHECK_FIRST_MS;
         timer_init(&w->again, on_hold_check);
         clock_start(w->env->clock, &w->again, w->again_ms);
@@ -148,7 +149,7 @@ static void hinted(struct write *w)
     for (uint32_t i = 0; i < w->leg_count; i++)
         reachable |= w->legs[i].state != LEG_STORED && replica_usable(w->legs[i].replica);
     reachable |= write_tally(w).stored == w->all;
-    w->env->counters.hinted++;
+    COUNT_ADD(w->env->counters.hinted, 1);
     if (reachable && w->env->on_hint)
         w->env->on_hint(w->env, w->key.bucket, w->key.key);
 }

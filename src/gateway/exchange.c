@@ -7,6 +7,7 @@
  *
  * Ownership: the HTTP server owns the connection and tells with `done` when this exchange is over; the exchange owns
  * its arena and what its operation has under way, and lets go of both there. A write goes on by itself. */
+#include "base/count.h"
 #include "base/log.h"
 #include "gateway/gateway_private.h"
 #include "s3/document.h"
@@ -39,13 +40,13 @@ static void count(struct exchange *x)
 
     while (slot < LATENCY_BUCKETS && took_s > gateway_latency_bounds_s[slot])
         slot++;
-    c->requests++;
-    c->latency[slot]++;
-    c->latency_sum_s += took_s;
-    c->bytes_in += x->body_bytes_in;
-    c->bytes_out += x->body_bytes_out;
-    c->errors_4xx += x->status >= 400 && x->status < 500;
-    c->errors_5xx += x->status >= 500;
+    COUNT_ADD(c->requests, 1);
+    COUNT_ADD(c->latency[slot], 1);
+    COUNT_ADD(c->latency_sum_s, took_s);
+    COUNT_ADD(c->bytes_in, x->body_bytes_in);
+    COUNT_ADD(c->bytes_out, x->body_bytes_out);
+    COUNT_ADD(c->errors_4xx, x->status >= 400 && x->status < 500);
+    COUNT_ADD(c->errors_5xx, x->status >= 500);
 }
 
 static void on_body(void *ctx)

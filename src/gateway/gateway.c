@@ -1,6 +1,8 @@
 /* One loop's S3 front: the server, the access keys, the counters. What a request does is in exchange.c. */
 #include "gateway/gateway_private.h"
 
+#include "base/count.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,8 +29,8 @@ static struct span on_refused(void *ctx, unsigned status, const char *why)
                         : "BadRequest",
         why ? why : "");
 
-    g->counters[S3_OP_COUNT].requests++;
-    g->counters[S3_OP_COUNT].errors_4xx++;
+    COUNT_ADD(g->counters[S3_OP_COUNT].requests, 1);
+    COUNT_ADD(g->counters[S3_OP_COUNT].errors_4xx, 1);
     return (struct span){text, (size_t)n};
 }
 

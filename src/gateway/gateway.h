@@ -30,9 +30,10 @@ struct gateway_options {
 };
 
 enum { LATENCY_BUCKETS = 12 };
+/* base/count.h */
 struct gateway_op_counters {
     uint64_t requests, errors_4xx, errors_5xx, bytes_in, bytes_out;
-    uint64_t latency[LATENCY_BUCKETS + 1]; /* see gateway_latency_bounds_ms; the last: above all */
+    uint64_t latency[LATENCY_BUCKETS + 1]; /* see gateway_latency_bounds_s; the last: above all */
     double latency_sum_s;
 };
 extern const double gateway_latency_bounds_s[LATENCY_BUCKETS];

@@ -3,6 +3,7 @@
  * One timer does both waits: when it fires, a probe that is still out has had its probe_ms and is given up. */
 #include "replica/health.h"
 
+#include "base/count.h"
 #include "base/list.h"
 #include "base/log.h"
 
@@ -48,14 +49,14 @@ bool health_usable(const struct health *h)
 static void move(struct health *h, bool open)
 {
     assert(h->open != open);
-    h->open = open;
+    COUNT_SET(h->open, open);
     h->failures = 0;
     if (open) {
-        h->opened++;
+        COUNT_ADD(h->opened, 1);
         clock_start(h->clock, &h->timer, h->probe_ms);
         log_warn("backend_down", LOG_STR("backend", h->name), LOG_U64("probe_ms", h->probe_ms));
     } else {
-        h->recovered++;
+        COUNT_ADD(h->recovered, 1);
         clock_stop(h->clock, &h->timer);
         log_info("backend_up", LOG_STR("backend", h->name));
     }
@@ -86,16 +87,17 @@ static void on_timer(struct timer *t)
 
 void health_begin(struct health *h)
 {
-    h->in_flight++;
+    COUNT_ADD(h->in_flight, 1);
 }
 
 void health_end(struct health *h, bool sound, uint64_t took_ms)
 {
     health_forget(h);
     if (sound) {
-        h->latency_ms =
-            h->sampled ? h->latency_ms + LATENCY_WEIGHT * ((double)took_ms - h->latency_ms) : (double)took_ms;
-        h->sampled = true;
+        double weight = h->sampled ? LATENCY_WEIGHT : 1;
+
+        COUNT_ADD(h->latency_ms, weight * ((double)took_ms - h->latency_ms));
+        COUNT_SET(h->sampled, true);
     }
     if (h->open)
         return;
@@ -107,7 +109,7 @@ void health_end(struct health *h, bool sound, uint64_t took_ms)
 void health_forget(struct health *h)
 {
     assert(h->in_flight);
-    h->in_flight--;
+    COUNT_ADD(h->in_flight, -1);
 }
 
 void health_stalled(struct health *h)

@@ -19,12 +19,13 @@ struct health {
     struct replica_call *probing;
     struct timer timer;
     uint64_t probe_ms;
-    bool open;
     uint32_t failures; /* in a row */
+    /* other loops look at these: base/count.h */
+    bool open;
     uint32_t in_flight;
-    double latency_ms;                              /* EWMA of the time to the first byte of an answer */
-    bool sampled;                                   /* latency_ms means something */
-    uint64_t opened, recovered;                     /* counts, for metrics */
+    double latency_ms; /* EWMA of the time to the first byte of an answer */
+    bool sampled;      /* latency_ms means something */
+    uint64_t opened, recovered;
     void (*on_change)(void *ctx, struct health *h); /* after each move; may be NULL */
     void *ctx;
 };
