@@ -165,7 +165,7 @@ struct journal_bucket_write {
 };
 
 struct replica_lag {
-    uint64_t hints;  /* final and merged rows whose stored set lacks it */
+    uint64_t hints;  /* keys with a final or merged row whose stored set lacks it */
     uint64_t lag_ms; /* age of the oldest such row by wall clock, 0 without */
 };
 struct journal_stats {

@@ -88,6 +88,23 @@ static enum err find_row(struct sqlite_store *s, const struct journal_key *key, 
     return database_error(&s->write, code);
 }
 
+/* c->others_lack. A key that the filter counts once has no other row. */
+static enum err find_others(struct sqlite_store *s, const struct journal_key *key, const struct stamp *stamp,
+                            struct change *c)
+{
+    sqlite3_stmt *q;
+    int code;
+
+    if (filter_count(&s->filter, FILTER_ROWS, c->place) == 1)
+        return ERR_OK;
+    q = database_bind(&s->write, SQL_OTHER_HINTS, key);
+    bind_stamp(q, 3, stamp);
+    while ((code = sqlite3_step(q)) == SQLITE_ROW)
+        c->others_lack |= ~(uint32_t)sqlite3_column_int64(q, 0);
+    sqlite3_reset(q);
+    return database_error(&s->write, code);
+}
+
 /* The write was counted for the filter when it was queued if it could give the row a stored set; now that the row
  * is known, what was counted too often is given back. */
 static uint8_t stored_too_many(const struct journal_write *w, const struct change *c)
@@ -112,6 +129,8 @@ static enum err change_row(struct sqlite_store *s, struct group *g, struct journ
     c.after.phase = w->row.phase;
     c.after.stored = w->row.stored | (w->add_stored ? c.before.stored : 0);
     c.drop_stored = stored_too_many(w, &c);
+    if (c.after.phase >= ROW_FINAL && (err = find_others(s, &w->key, &w->row.stamp, &c)))
+        return err;
     q = database_bind(&s->write, SQL_ROW_CHANGE, &w->key);
     bind_stamp(q, 3, &w->row.stamp);
     sqlite3_bind_int(q, 4, c.after.phase);
@@ -154,6 +173,8 @@ static enum err remove_row(struct sqlite_store *s, struct group *g, const struct
         return err;
     err = find_row(s, key, stamp, &c);
     if (err || c.before.phase == 0)
+        return err;
+    if (c.before.phase >= ROW_FINAL && (err = find_others(s, key, stamp, &c)))
         return err;
     q = database_bind(&s->write, SQL_ROW_REMOVE, key);
     bind_stamp(q, 3, stamp);

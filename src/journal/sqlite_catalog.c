@@ -1,7 +1,8 @@
 /* Buckets are few and change seldom: two sorted arrays of pointers under one lock for reading and writing.
  *
- * Hints are counted per slot for all slots that could exist, also those the bucket does not have yet: a hint that
- * was there before a replica was added is one for the new replica too.
+ * Keys with hints are counted per slot for all slots that could exist, also those the bucket does not have yet: a hint
+ * that was there before a replica was added is one for the new replica too. A key with several hints counts once for a
+ * slot: whoever adds or drops one tells what the key's others lack.
  *
  * The age of the oldest hint is kept without asking the database as long as hints are only added, or younger ones
  * removed. Once the oldest is removed the old time is kept, an upper bound of the lag, until the reader has
@@ -255,33 +256,36 @@ static void lower(uint64_t *value, uint64_t to)
         *value = to;
 }
 
-void sqlite_catalog_add_hint(struct sqlite_catalog *c, uint32_t bucket, uint32_t stored, uint64_t unix_ms)
+void sqlite_catalog_add_hint(struct sqlite_catalog *c, uint32_t bucket, uint32_t lacks, uint32_t others_lack,
+                             uint64_t unix_ms)
 {
     struct sqlite_catalog_entry *e;
 
     pthread_rwlock_wrlock(&c->lock);
     e = find_locked(c, bucket);
     for (int slot = 0; e && slot < REPLICAS_MAX; slot++) {
-        if (stored >> slot & 1)
+        if (!(lacks >> slot & 1))
             continue;
-        e->hints[slot]++;
+        e->keys[slot] += !(others_lack >> slot & 1);
         lower(&e->oldest_unix_ms[slot], unix_ms);
         lower(&e->added_unix_ms[slot], unix_ms);
     }
     pthread_rwlock_unlock(&c->lock);
 }
 
-void sqlite_catalog_drop_hint(struct sqlite_catalog *c, uint32_t bucket, uint32_t stored, uint64_t unix_ms)
+void sqlite_catalog_drop_hint(struct sqlite_catalog *c, uint32_t bucket, uint32_t lacks, uint32_t others_lack,
+                              uint64_t unix_ms)
 {
     struct sqlite_catalog_entry *e;
 
     pthread_rwlock_wrlock(&c->lock);
     e = find_locked(c, bucket);
     for (int slot = 0; e && slot < REPLICAS_MAX; slot++) {
-        if (stored >> slot & 1)
+        if (!(lacks >> slot & 1))
             continue;
-        assert(e->hints[slot] > 0);
-        if (--e->hints[slot] == 0)
+        assert(e->keys[slot] > 0);
+        e->keys[slot] -= !(others_lack >> slot & 1);
+        if (e->keys[slot] == 0)
             e->oldest_unix_ms[slot] = UINT64_MAX;
         else if (unix_ms <= e->oldest_unix_ms[slot])
             e->stale = true;
@@ -299,9 +303,9 @@ bool sqlite_catalog_lag(struct sqlite_catalog *c, uint32_t bucket, uint64_t now_
     pthread_rwlock_rdlock(&c->lock);
     e = find_locked(c, bucket);
     for (uint32_t slot = 0; e && slot < e->bucket.replica_count; slot++) {
-        if (e->bucket.replicas[slot].retired || !e->hints[slot])
+        if (e->bucket.replicas[slot].retired || !e->keys[slot])
             continue;
-        out[slot].hints = e->hints[slot];
+        out[slot].hints = e->keys[slot];
         if (e->oldest_unix_ms[slot] < now_unix_ms)
             out[slot].lag_ms = now_unix_ms - e->oldest_unix_ms[slot];
     }
@@ -325,7 +329,7 @@ uint32_t sqlite_catalog_search_begin(struct sqlite_catalog *c, uint32_t bucket, 
         found = e->bucket.id;
         for (int slot = 0; slot < REPLICAS_MAX; slot++) {
             e->added_unix_ms[slot] = UINT64_MAX;
-            if (e->hints[slot])
+            if (e->keys[slot])
                 *slots |= 1u << slot;
         }
     }
@@ -343,7 +347,7 @@ void sqlite_catalog_search_end(struct sqlite_catalog *c, uint32_t bucket, const 
         e->stale = true;
     for (int slot = 0; e && oldest_unix_ms && slot < REPLICAS_MAX; slot++) {
         e->oldest_unix_ms[slot] = UINT64_MAX;
-        if (e->hints[slot]) {
+        if (e->keys[slot]) {
             lower(&e->oldest_unix_ms[slot], oldest_unix_ms[slot]);
             lower(&e->oldest_unix_ms[slot], e->added_unix_ms[slot]);
         }

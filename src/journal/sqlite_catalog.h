@@ -9,8 +9,8 @@
 
 struct sqlite_catalog_entry {
     struct bucket bucket;
-    uint64_t hints[REPLICAS_MAX];          /* rows that are hints for this slot */
-    uint64_t oldest_unix_ms[REPLICAS_MAX]; /* of these; UINT64_MAX: none. Never too young */
+    uint64_t keys[REPLICAS_MAX];           /* with hints that lack this slot */
+    uint64_t oldest_unix_ms[REPLICAS_MAX]; /* of these hints; UINT64_MAX: none. Never too young */
     uint64_t added_unix_ms[REPLICAS_MAX];  /* oldest added since the search of `oldest` began */
     bool stale;                            /* the oldest of some slot was removed: search anew */
 };
@@ -39,9 +39,11 @@ enum err sqlite_catalog_merge(const struct bucket *had, const struct bucket *wan
 enum err sqlite_catalog_put(struct sqlite_catalog *c, const struct bucket *b) MUST_CHECK;
 void sqlite_catalog_remove(struct sqlite_catalog *c, uint32_t id);
 
-/* A row with that stored set has become a hint, or is one no longer. */
-void sqlite_catalog_add_hint(struct sqlite_catalog *c, uint32_t bucket, uint32_t stored, uint64_t unix_ms);
-void sqlite_catalog_drop_hint(struct sqlite_catalog *c, uint32_t bucket, uint32_t stored, uint64_t unix_ms);
+/* A row has become a hint, or is one no longer: the slots it lacks, and those that other hints of its key lack. */
+void sqlite_catalog_add_hint(struct sqlite_catalog *c, uint32_t bucket, uint32_t lacks, uint32_t others_lack,
+                             uint64_t unix_ms);
+void sqlite_catalog_drop_hint(struct sqlite_catalog *c, uint32_t bucket, uint32_t lacks, uint32_t others_lack,
+                              uint64_t unix_ms);
 /* True when the ages are only an upper bound and worth a search. */
 bool sqlite_catalog_lag(struct sqlite_catalog *c, uint32_t bucket, uint64_t now_unix_ms,
                         struct replica_lag out[static REPLICAS_MAX]);

@@ -20,6 +20,8 @@ static const char *const texts[] = {
                     " unix_ms) VALUES (?1, ?2, ?3, ?4, ?5, 1, 0, 0, 0, ?6, ?7, ?8)",
     [SQL_ROW_LIFT] = "UPDATE row SET version = ?4" PK " AND phase = 1",
     [SQL_ROW_FIND] = "SELECT phase, stored, unix_ms FROM row" PK,
+    [SQL_OTHER_HINTS] =
+        "SELECT stored FROM row WHERE bucket = ?1 AND key = ?2 AND stamp <> ?3 AND phase >= 4",
     [SQL_ROW_CHANGE] =
         "UPDATE row SET phase = ?4, stored = ?5, unresolved = ?6, orphan = 0, boot = ?7, mono_ms = ?8" PK,
     [SQL_ROW_REMOVE] = "DELETE FROM row" PK,

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { APPLICATION_ID = 0x73336d6a }; /* "s3mj" */
 
@@ -224,8 +225,19 @@ static int load_replicas(struct sqlite_store *s, struct bucket *b)
     return code;
 }
 
-static int load_bucket(struct sqlite_store *s, sqlite3_stmt *q)
+/* What memory keeps of the tables: never the rows themselves. */
+struct loading {
+    struct sqlite_store *store;
+    /* Of the last hint: its key, and what the key's hints so far lack. */
+    struct journal_key key;
+    char *key_bytes;
+    size_t key_room;
+    uint32_t lacked;
+};
+
+static int load_bucket(struct loading *l, sqlite3_stmt *q)
 {
+    struct sqlite_store *s = l->store;
     struct bucket b = {.id = (uint32_t)sqlite3_column_int64(q, 0),
                        .created_unix_ms = (uint64_t)sqlite3_column_int64(q, 2),
                        .configured = sqlite3_column_int(q, 3)};
@@ -246,56 +258,84 @@ static struct journal_key column_key(sqlite3_stmt *q)
                                 {at, (size_t)sqlite3_column_bytes(q, 1)}};
 }
 
-static int load_row(struct sqlite_store *s, sqlite3_stmt *q)
+static int keep_key(struct loading *l, const struct journal_key *key)
 {
+    if (key->key.len > l->key_room) {
+        char *more = realloc(l->key_bytes, key->key.len);
+
+        if (!more)
+            return SQLITE_NOMEM;
+        l->key_bytes = more;
+        l->key_room = key->key.len;
+    }
+    span_put(l->key_bytes, key->key);
+    l->key = (struct journal_key){key->bucket, {l->key_bytes, key->key.len}};
+    return SQLITE_OK;
+}
+
+/* The rows come in the order of their keys. */
+static int load_hint(struct loading *l, const struct journal_key *key, uint32_t lacks, uint64_t unix_ms)
+{
+    int code = SQLITE_OK;
+
+    if (key->bucket != l->key.bucket || !span_eq(key->key, l->key.key)) {
+        code = keep_key(l, key);
+        l->lacked = 0;
+    }
+    l->store->hints++;
+    sqlite_catalog_add_hint(&l->store->catalog, key->bucket, lacks, l->lacked, unix_ms);
+    l->lacked |= lacks;
+    return code;
+}
+
+static int load_row(struct loading *l, sqlite3_stmt *q)
+{
+    struct sqlite_store *s = l->store;
     struct journal_key key = column_key(q);
     uint32_t place = filter_place(&s->filter, &key), stored = (uint32_t)sqlite3_column_int64(q, 3);
 
     filter_add(&s->filter, FILTER_ROWS, place);
     if (stored)
         filter_add(&s->filter, FILTER_STORED, place);
-    if (sqlite3_column_int(q, 2) < ROW_FINAL) {
-        s->rows_open++;
-    } else {
-        s->hints++;
-        sqlite_catalog_add_hint(&s->catalog, key.bucket, stored, (uint64_t)sqlite3_column_int64(q, 4));
-    }
+    if (sqlite3_column_int(q, 2) >= ROW_FINAL)
+        return load_hint(l, &key, ~stored, (uint64_t)sqlite3_column_int64(q, 4));
+    s->rows_open++;
     return SQLITE_OK;
 }
 
-static int load_claim(struct sqlite_store *s, sqlite3_stmt *q)
+static int load_claim(struct loading *l, sqlite3_stmt *q)
 {
+    struct sqlite_store *s = l->store;
     struct journal_key key = column_key(q);
 
     filter_add(&s->filter, FILTER_ROWS, filter_place(&s->filter, &key));
     return SQLITE_OK;
 }
 
-static int load_attempt(struct sqlite_store *s, sqlite3_stmt *q)
+static int load_attempt(struct loading *l, sqlite3_stmt *q)
 {
-    s->attempts++;
-    s->dead += sqlite3_column_int(q, 0) != 0;
+    l->store->attempts++;
+    l->store->dead += sqlite3_column_int(q, 0) != 0;
     return SQLITE_OK;
 }
 
-/* What memory keeps of the tables: never the rows themselves. */
 static const struct load {
     const char *text;
-    int (*each)(struct sqlite_store *s, sqlite3_stmt *q);
+    int (*each)(struct loading *l, sqlite3_stmt *q);
 } loads[] = {
     {"SELECT id, name, created_unix_ms, configured FROM bucket ORDER BY id", load_bucket},
-    {"SELECT bucket, key, phase, stored, unix_ms FROM row", load_row},
+    {"SELECT bucket, key, phase, stored, unix_ms FROM row ORDER BY bucket, key", load_row},
     {"SELECT bucket, key FROM claim", load_claim},
     {"SELECT dead FROM attempt", load_attempt},
 };
 
-static int load(struct sqlite_store *s, const struct load *l)
+static int load(struct loading *l, const struct load *what)
 {
     sqlite3_stmt *q = NULL;
-    int code = sqlite3_prepare_v2(s->write.handle, l->text, -1, &q, NULL);
+    int code = sqlite3_prepare_v2(l->store->write.handle, what->text, -1, &q, NULL);
 
     while (code == SQLITE_OK && (code = sqlite3_step(q)) == SQLITE_ROW)
-        if (!is_bad(code = l->each(s, q)))
+        if (!is_bad(code = what->each(l, q)))
             code = SQLITE_OK;
     sqlite3_finalize(q);
     return code;
@@ -303,13 +343,13 @@ static int load(struct sqlite_store *s, const struct load *l)
 
 static enum err load_all(struct sqlite_store *s, char why[static JOURNAL_WHY_BYTES])
 {
-    for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
-        int code = load(s, &loads[i]);
+    struct loading l = {.store = s};
+    int code = SQLITE_OK;
 
-        if (is_bad(code))
-            return fail(s, &s->write, code, "cannot be loaded", why);
-    }
-    return ERR_OK;
+    for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]) && !is_bad(code); i++)
+        code = load(&l, &loads[i]);
+    free(l.key_bytes);
+    return is_bad(code) ? fail(s, &s->write, code, "cannot be loaded", why) : ERR_OK;
 }
 
 static enum err check(struct sqlite_store *s, int64_t *version, char why[static JOURNAL_WHY_BYTES])

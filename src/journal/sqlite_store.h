@@ -27,6 +27,7 @@ enum statement {
     SQL_ROW_ADD,
     SQL_ROW_LIFT,
     SQL_ROW_FIND,
+    SQL_OTHER_HINTS,
     SQL_ROW_CHANGE,
     SQL_ROW_REMOVE,
     SQL_ROW_REMOVE_OPEN,
@@ -163,6 +164,7 @@ struct row_state {
 struct change {
     uint32_t bucket, place;
     struct row_state before, after;
+    uint32_t others_lack; /* slots that another hint of the key lacks; for what is or becomes a hint */
     uint64_t unix_ms;
     uint8_t drop_rows, drop_stored; /* how much the filter counts too many */
 };

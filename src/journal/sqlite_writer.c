@@ -167,9 +167,9 @@ static void follow_change(struct sqlite_store *s, const struct change *c)
     s->rows_open += (uint64_t)is_open(&c->after) - (uint64_t)is_open(&c->before);
     s->hints += (uint64_t)is_hint(&c->after) - (uint64_t)is_hint(&c->before);
     if (is_hint(&c->after))
-        sqlite_catalog_add_hint(&s->catalog, c->bucket, c->after.stored, c->unix_ms);
+        sqlite_catalog_add_hint(&s->catalog, c->bucket, ~c->after.stored, c->others_lack, c->unix_ms);
     if (is_hint(&c->before))
-        sqlite_catalog_drop_hint(&s->catalog, c->bucket, c->before.stored, c->unix_ms);
+        sqlite_catalog_drop_hint(&s->catalog, c->bucket, ~c->before.stored, c->others_lack, c->unix_ms);
 }
 
 static void follow_bucket(struct sqlite_store *s, struct group *g, struct journal_bucket_write *r)

@@ -481,13 +481,15 @@ static bool sj_bucket_after(struct journal *j, struct span name, struct bucket *
 
 static void sj_lag(struct journal *j, uint32_t bucket, struct replica_lag out[static REPLICAS_MAX])
 {
+    uint32_t lacked[SIM_KEYS_MAX] = {0};
+
     memset(out, 0, REPLICAS_MAX * sizeof(*out));
     for (size_t i = 0; i < of(j)->disk->count; i++)
-        for (uint32_t slot = 0; slot < of(j)->replicas; slot++) {
-            const struct row *r = &of(j)->disk->rows[i].row;
-
-            out[slot].hints += r->phase >= ROW_FINAL && !(r->stored >> slot & 1);
-        }
+        if (of(j)->disk->rows[i].row.phase >= ROW_FINAL)
+            lacked[of(j)->disk->rows[i].key] |= ~of(j)->disk->rows[i].row.stored;
+    for (uint32_t key = 0; key < SIM_KEYS_MAX; key++)
+        for (uint32_t slot = 0; slot < of(j)->replicas; slot++)
+            out[slot].hints += lacked[key] >> slot & 1;
 }
 
 static void sj_stats(struct journal *j, struct journal_stats *out)

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-enum { NOW = 10000 };
+enum { NOW = 10000, SLOT_0 = 1, SLOT_1 = 2 };
 
 static struct sqlite_catalog catalog;
 static struct replica_lag lag[REPLICAS_MAX];
@@ -35,14 +35,14 @@ static int tear_down(void **state)
 
 static void a_younger_hint_that_goes_needs_no_search(void **state)
 {
-    sqlite_catalog_add_hint(&catalog, 1, 1, 4000); /* slot 1 lacks it */
-    sqlite_catalog_add_hint(&catalog, 1, 1, 7000);
-    sqlite_catalog_drop_hint(&catalog, 1, 1, 7000);
+    sqlite_catalog_add_hint(&catalog, 1, SLOT_1, 0, 4000);
+    sqlite_catalog_add_hint(&catalog, 1, SLOT_1, 0, 7000);
+    sqlite_catalog_drop_hint(&catalog, 1, SLOT_1, 0, 7000);
     assert_false(sqlite_catalog_lag(&catalog, 1, NOW, lag));
     assert_int_equal(lag[1].hints, 1);
     assert_int_equal(lag[1].lag_ms, 6000);
     assert_int_equal(lag[0].hints, 0);
-    sqlite_catalog_drop_hint(&catalog, 1, 1, 4000);
+    sqlite_catalog_drop_hint(&catalog, 1, SLOT_1, 0, 4000);
     assert_false(sqlite_catalog_lag(&catalog, 1, NOW, lag));
     assert_int_equal(lag[1].lag_ms, 0);
 }
@@ -52,14 +52,14 @@ static void a_hint_added_during_a_search_counts_after_it(void **state)
     uint64_t found[REPLICAS_MAX];
     uint32_t slots;
 
-    sqlite_catalog_add_hint(&catalog, 1, 1, 4000);
-    sqlite_catalog_add_hint(&catalog, 1, 1, 7000);
-    sqlite_catalog_drop_hint(&catalog, 1, 1, 4000);
+    sqlite_catalog_add_hint(&catalog, 1, SLOT_1, 0, 4000);
+    sqlite_catalog_add_hint(&catalog, 1, SLOT_1, 0, 7000);
+    sqlite_catalog_drop_hint(&catalog, 1, SLOT_1, 0, 4000);
     assert_true(sqlite_catalog_lag(&catalog, 1, NOW, lag));
     assert_int_equal(lag[1].lag_ms, 6000); /* an upper bound until it was searched */
     assert_int_equal(sqlite_catalog_search_begin(&catalog, 0, &slots), 1);
     assert_int_equal(slots & 3, 2);
-    sqlite_catalog_add_hint(&catalog, 1, 1, 5000); /* the search does not see it */
+    sqlite_catalog_add_hint(&catalog, 1, SLOT_1, 0, 5000); /* the search does not see it */
     memset(found, 0xff, sizeof(found));
     found[1] = 7000;
     sqlite_catalog_search_end(&catalog, 1, found);
@@ -74,15 +74,34 @@ static void a_hint_removed_during_a_search_asks_for_another(void **state)
     uint32_t slots;
 
     for (uint64_t unix_ms = 4000; unix_ms <= 6000; unix_ms += 1000)
-        sqlite_catalog_add_hint(&catalog, 1, 1, unix_ms);
-    sqlite_catalog_drop_hint(&catalog, 1, 1, 4000);
+        sqlite_catalog_add_hint(&catalog, 1, SLOT_1, 0, unix_ms);
+    sqlite_catalog_drop_hint(&catalog, 1, SLOT_1, 0, 4000);
     assert_int_equal(sqlite_catalog_search_begin(&catalog, 0, &slots), 1);
     memset(found, 0xff, sizeof(found));
     found[1] = 5000;
     sqlite_catalog_search_end(&catalog, 1, found);
-    sqlite_catalog_drop_hint(&catalog, 1, 1, 5000);
+    sqlite_catalog_drop_hint(&catalog, 1, SLOT_1, 0, 5000);
     assert_true(sqlite_catalog_lag(&catalog, 1, NOW, lag));
     assert_int_equal(sqlite_catalog_search_begin(&catalog, 0, &slots), 1);
+}
+
+static void a_key_with_several_hints_counts_once_for_a_slot(void **state)
+{
+    sqlite_catalog_add_hint(&catalog, 1, SLOT_1, 0, 4000);
+    sqlite_catalog_add_hint(&catalog, 1, SLOT_0 | SLOT_1, SLOT_1, 7000); /* of the same key */
+    sqlite_catalog_add_hint(&catalog, 1, SLOT_1, 0, 8000);               /* of another */
+    assert_false(sqlite_catalog_lag(&catalog, 1, NOW, lag));
+    assert_int_equal(lag[0].hints, 1);
+    assert_int_equal(lag[1].hints, 2);
+    sqlite_catalog_drop_hint(&catalog, 1, SLOT_1, SLOT_0 | SLOT_1, 4000);
+    assert_true(sqlite_catalog_lag(&catalog, 1, NOW, lag)); /* the oldest went, others are left */
+    assert_int_equal(lag[0].hints, 1);
+    assert_int_equal(lag[1].hints, 2);
+    sqlite_catalog_drop_hint(&catalog, 1, SLOT_0 | SLOT_1, 0, 7000);
+    sqlite_catalog_drop_hint(&catalog, 1, SLOT_1, 0, 8000);
+    (void)sqlite_catalog_lag(&catalog, 1, NOW, lag);
+    assert_int_equal(lag[0].hints + lag[1].hints, 0);
+    assert_int_equal(lag[0].lag_ms + lag[1].lag_ms, 0);
 }
 
 static void buckets_stay_sorted_as_they_come_and_go(void **state)
@@ -120,6 +139,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_younger_hint_that_goes_needs_no_search, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_hint_added_during_a_search_counts_after_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_hint_removed_during_a_search_asks_for_another, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_key_with_several_hints_counts_once_for_a_slot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(buckets_stay_sorted_as_they_come_and_go, set_up, tear_down),
     };
 

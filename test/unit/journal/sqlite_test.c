@@ -1,6 +1,8 @@
 /* What the store promises of rows, claims, the work list and the catalogue, over restarts too. */
 #include "sqlite_fixture.h"
 
+#include "base/random.h"
+
 static struct journal_begin begin_at(const char *key, uint64_t version)
 {
     struct journal_begin b;
@@ -541,6 +543,66 @@ static void lag_counts_the_hints_of_each_replica(void **state)
     assert_int_equal(stats().hints, 1);
 }
 
+/* One step at random in the life of a key's rows. */
+static void change_somehow(struct random *random, const char *key)
+{
+    struct journal_write w = {.key = key_of(key)};
+    struct journal_read r;
+    const struct row *row, *other;
+
+    assert_int_equal(read_view(&r, w.key), ERR_OK);
+    if (r.view.count == 0 || (r.view.count < 4 && random_below(random, 3) == 0)) {
+        begin_row(key);
+        key_view_fini(&r.view);
+        return;
+    }
+    row = &r.view.rows[random_below(random, r.view.count)];
+    other = &r.view.rows[random_below(random, r.view.count)];
+    w.change = random_below(random, 3) != 0;
+    w.row = (struct row){.stamp = row->stamp, .stored = (uint32_t)random_below(random, 8)};
+    w.row.phase = row->phase == ROW_MERGED || random_below(random, 2) ? ROW_MERGED : ROW_FINAL;
+    w.add_stored = w.row.phase == ROW_MERGED;
+    w.remove = &other->stamp;
+    w.remove_count = !w.change || (other != row && random_below(random, 2));
+    assert_int_equal(write_batch(&w), ERR_OK);
+    key_view_fini(&r.view);
+}
+
+static void check_missed_keys(const char *const *keys, size_t count)
+{
+    struct replica_lag lag[REPLICAS_MAX];
+    uint64_t missed[3] = {0};
+
+    for (size_t k = 0; k < count; k++) {
+        struct journal_read r;
+        uint32_t lacked = 0;
+
+        assert_int_equal(read_view(&r, key_of(keys[k])), ERR_OK);
+        for (size_t i = 0; i < r.view.count; i++)
+            lacked |= r.view.rows[i].phase >= ROW_FINAL ? ~r.view.rows[i].stored : 0;
+        for (uint32_t slot = 0; slot < 3; slot++)
+            missed[slot] += lacked >> slot & 1;
+        key_view_fini(&r.view);
+    }
+    fix.journal->ops->lag(fix.journal, fix.bucket, lag);
+    for (uint32_t slot = 0; slot < 3; slot++)
+        assert_int_equal(lag[slot].hints, missed[slot]);
+}
+
+static void a_key_counts_once_for_a_replica_however_many_rows_it_has(void **state)
+{
+    static const char *const keys[] = {"a", "b", "c"};
+    struct random random;
+
+    random_init(&random, 1);
+    for (int step = 0; step < 400; step++) {
+        change_somehow(&random, keys[random_below(&random, 3)]);
+        if (step % 50 == 49)
+            reopen_store();
+        check_missed_keys(keys, 3);
+    }
+}
+
 /* The catalogue. */
 
 static void buckets_are_found_after_a_restart(void **state)
@@ -724,6 +786,7 @@ int main(void)
         CASE(attempts_are_kept_until_the_key_leaves_the_list),
         CASE(dead_keys_are_listed_only_when_asked_for),
         CASE(lag_counts_the_hints_of_each_replica),
+        CASE(a_key_counts_once_for_a_replica_however_many_rows_it_has),
         CASE(buckets_are_found_after_a_restart),
         CASE(a_replica_keeps_its_slot_for_ever),
         CASE(a_bad_bucket_is_refused),
