@@ -2,6 +2,7 @@
  * secrets, hosts, the replicas behind the names. Runs only on a file whose single values are right. */
 #include "app/config_table.h"
 
+#include "io/tls.h"
 #include "s3/request.h"
 
 #include <arpa/inet.h>
@@ -89,25 +90,36 @@ static const char *secret_of(struct config *c, const void *owner, const char *co
     return *text;
 }
 
-static void check_readable(struct config *c, const char *const *file)
-{
-    if (*file && access(*file, R_OK))
-        config_problem(c, file, "cannot read %s: %s", *file, strerror(errno));
-}
-
 static void check_tls(struct config *c)
 {
+    struct tls_context *context;
+    const char *why = "out of memory";
+    enum err e;
     int fd;
 
     if (!c->tls.cert_file != !c->tls.key_file)
         config_problem(c, c->tls.cert_file ? &c->tls.cert_file : &c->tls.key_file,
                        "cert_file and key_file are given together or not at all");
-    check_readable(c, &c->tls.cert_file);
-    if (!c->tls.key_file)
+    if (!c->tls.cert_file || !c->tls.key_file)
         return;
     fd = open_private(c, &c->tls.key_file, c->tls.key_file);
-    if (fd >= 0)
-        close(fd);
+    if (fd < 0)
+        return;
+    close(fd);
+    e = tls_context_open_server(&context, c->tls.cert_file, c->tls.key_file, &why);
+    if (e)
+        config_problem(c, e == ERR_MISMATCH ? &c->tls.key_file : &c->tls.cert_file, "%s", why);
+    tls_context_free(context);
+}
+
+static void check_ca(struct config *c, const char *const *file)
+{
+    struct tls_context *context = NULL;
+    const char *why = "out of memory";
+
+    if (*file && tls_context_open_client(&context, *file, &why))
+        config_problem(c, file, "%s", why);
+    tls_context_free(context);
 }
 
 /* --- keys and backends ------------------------------------------------------------------------------------ */
@@ -191,7 +203,8 @@ static void check_backends(struct config *c)
                 config_problem(c, &b->name, "'%s' is there twice", b->name);
         if (b->ca_file && !b->tls)
             config_problem(c, &b->ca_file, "is for https endpoints only");
-        check_readable(c, &b->ca_file);
+        else
+            check_ca(c, &b->ca_file);
         b->secret = secret_of(c, &b->access_key, &b->secret_key, &b->secret_key_file);
     }
 }

@@ -86,7 +86,8 @@ static const struct config_row backend_rows[] = {
          "How a large body is kept from being committed too early: a CRC trailer, or the SHA-256 the client "
          "declared."},
     {"ca_file", CONFIG_PATH, AT(config_backend, ca_file),
-     .text = "Certificates (PEM) to trust for https; without it those of the system."},
+     .text =
+         "Certificates (PEM) of the only authorities to trust for https; without it those of the system."},
 };
 
 static const struct config_row ack_rows[] = {
@@ -173,7 +174,7 @@ static const struct config_row front_rows[] = {
     {"head_ms", CONFIG_MS, AT(config_front, head_ms), RANGE(100, HOUR_MS), .fallback = "10000",
      .text = "A request's head must be complete within so long."},
     {"idle_ms", CONFIG_MS, AT(config_front, idle_ms), RANGE(100, DAY_MS), .fallback = "60000",
-     .text = "A connection without a request is closed after so long."},
+     .text = "A connection without a request is closed after so long, a TLS handshake included."},
     {"body_ms", CONFIG_MS, AT(config_front, body_ms), RANGE(100, DAY_MS), .fallback = "30000",
      .text = "A client that neither sends nor takes a byte for so long is given up."},
     {"connections", CONFIG_COUNT, AT(config_front, connections), RANGE(1, 1000000), .fallback = "4096",

@@ -90,12 +90,12 @@ static bool open_tls(struct service *s)
     const char *why = NULL;
 
     if (c->tls.cert_file && tls_context_open_server(&s->server_tls, c->tls.cert_file, c->tls.key_file, &why))
-        return service_fails("tls: %s: %s", c->tls.cert_file, why);
+        return service_fails("tls: %s", why);
     for (size_t i = 0; i < c->backends.count; i++) {
         const struct config_backend *b = &c->backends.at[i];
 
         if (b->tls && tls_context_open_client(&s->client_tls[i], b->ca_file, &why))
-            return service_fails("backend %s: %s: %s", b->name, b->ca_file ? b->ca_file : "TLS", why);
+            return service_fails("backend %s: %s", b->name, why);
     }
     return true;
 }

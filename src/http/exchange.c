@@ -282,6 +282,11 @@ static void read_head(struct http_exchange *x)
 
     if (e == ERR_AGAIN)
         return;
+    if (e == ERR_PROTOCOL) {
+        stream_go_plain(x->stream);
+        refuse(x, 400, "this port speaks https, and the request came without TLS");
+        return;
+    }
     if (e) { /* in the middle of a head there is nobody left to answer */
         close_connection(x, false);
         return;

@@ -337,15 +337,19 @@ void stream_shutdown(struct stream *s)
     shutdown(s->fd, SHUT_WR);
 }
 
+void stream_go_plain(struct stream *s)
+{
+    tls_free(s->tls);
+    s->tls = NULL;
+}
+
 static void on_closed(uv_handle_t *h)
 {
     free(h->data);
 }
 
-void stream_close(struct stream *s)
+static void let_go(struct stream *s)
 {
-    if (!s)
-        return;
     assert(s->fd >= 0);
     clock_stop(loop_clock(s->loop), &s->soon);
     tls_free(s->tls);
@@ -355,6 +359,15 @@ void stream_close(struct stream *s)
     s->fd = -1;
 }
 
+void stream_close(struct stream *s)
+{
+    if (!s)
+        return;
+    if (s->tls)
+        tls_shutdown(s->tls);
+    let_go(s);
+}
+
 void stream_reset(struct stream *s)
 {
     struct linger drop = {.l_onoff = 1, .l_linger = 0};
@@ -362,5 +375,5 @@ void stream_reset(struct stream *s)
     if (!s)
         return;
     setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &drop, sizeof(drop));
-    stream_close(s);
+    let_go(s);
 }

@@ -35,7 +35,8 @@ enum err stream_connect(struct stream **out, struct loop *loop, const struct soc
                         socklen_t address_len, struct tls_context *tls, struct span host,
                         const struct stream_events *events, void *ctx) MUST_CHECK;
 
-/* ERR_OK: *got >= 1. ERR_EOF: the peer ended its side in order. ERR_AGAIN, ERR_RESET, ERR_TLS, ERR_IO. */
+/* ERR_OK: *got >= 1. ERR_EOF: the peer ended its side in order. ERR_AGAIN, ERR_RESET, ERR_TLS, ERR_IO.
+ * ERR_PROTOCOL: an accepted peer spoke something else than TLS where a handshake was due. */
 enum err stream_read(struct stream *s, void *at, size_t room, size_t *got) MUST_CHECK;
 enum { STREAM_IOV_MAX = 16 };
 /* ERR_OK: *sent >= 1 bytes were taken, from the front. `count` (up to STREAM_IOV_MAX) and the lengths are
@@ -47,6 +48,9 @@ void stream_want_read(struct stream *s);
 void stream_watch(struct stream *s, bool on);
 /* What a read would find: ERR_OK bytes, ERR_AGAIN nothing (all is well), ERR_EOF, or how it is broken. */
 enum err stream_probe(struct stream *s) MUST_CHECK;
+
+/* After ERR_PROTOCOL from stream_read: go on in the clear, so that the peer can be told. What it sent first is lost. */
+void stream_go_plain(struct stream *s);
 
 /* We have said all (FIN); reading goes on. */
 void stream_shutdown(struct stream *s);

@@ -12,10 +12,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 enum {
@@ -43,6 +46,19 @@ static const char *openssl_why(void)
     unsigned long code = ERR_peek_last_error();
 
     ERR_error_string_n(code, text, sizeof(text));
+    ERR_clear_error();
+    return text;
+}
+
+/* The same for a file that could not be used: the first entry is the cause, the others tell who noticed. */
+static const char *file_why(const char *what, const char *file)
+{
+    static _Thread_local char text[1024];
+    unsigned long code = ERR_peek_error();
+    const char *reason =
+        ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
+
+    snprintf(text, sizeof(text), "cannot read %s from %s: %s", what, file, reason ? reason : "not PEM");
     ERR_clear_error();
     return text;
 }
@@ -77,15 +93,49 @@ enum err tls_context_open_client(struct tls_context **out, const char *ca_file, 
     if (e)
         return e;
     SSL_CTX_set_verify((*out)->ssl, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_default_verify_paths((*out)->ssl);
-    if (ca_file && !SSL_CTX_load_verify_file((*out)->ssl, ca_file)) {
-        *why = openssl_why();
+    if (!ca_file) {
+        SSL_CTX_set_default_verify_paths((*out)->ssl);
+    } else if (!SSL_CTX_load_verify_file((*out)->ssl, ca_file)) {
+        *why = file_why("certificates", ca_file);
         tls_context_free(*out);
         *out = NULL;
         return ERR_INVALID;
     }
     ERR_clear_error();
     return ERR_OK;
+}
+
+/* Without this OpenSSL asks at the terminal. */
+static int on_passphrase(char *at, int room, int writing, void *asked)
+{
+    *(bool *)asked = true;
+    return -1;
+}
+
+static enum err load_key(SSL_CTX *ssl, const char *certificate_file, const char *file, const char **why)
+{
+    static _Thread_local char text[1024];
+    bool asked = false, loaded;
+    int reason;
+
+    SSL_CTX_set_default_passwd_cb(ssl, on_passphrase);
+    SSL_CTX_set_default_passwd_cb_userdata(ssl, &asked);
+    loaded =
+        SSL_CTX_use_PrivateKey_file(ssl, file, SSL_FILETYPE_PEM) == 1 && SSL_CTX_check_private_key(ssl) == 1;
+    SSL_CTX_set_default_passwd_cb_userdata(ssl, NULL);
+    if (loaded)
+        return ERR_OK;
+    reason = ERR_GET_REASON(ERR_peek_last_error());
+    *why = text;
+    if (asked)
+        snprintf(text, sizeof(text), "%s is protected by a passphrase, which nobody could type", file);
+    else if (ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_X509 &&
+             (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH))
+        snprintf(text, sizeof(text), "%s is not the key of the certificate in %s", file, certificate_file);
+    else
+        *why = file_why("a private key", file);
+    ERR_clear_error();
+    return ERR_MISMATCH;
 }
 
 enum err tls_context_open_server(struct tls_context **out, const char *certificate_file, const char *key_file,
@@ -95,15 +145,17 @@ enum err tls_context_open_server(struct tls_context **out, const char *certifica
 
     if (e)
         return e;
-    if (SSL_CTX_use_certificate_chain_file((*out)->ssl, certificate_file) != 1 ||
-        SSL_CTX_use_PrivateKey_file((*out)->ssl, key_file, SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key((*out)->ssl) != 1) {
-        *why = openssl_why();
+    if (SSL_CTX_use_certificate_chain_file((*out)->ssl, certificate_file) != 1) {
+        *why = file_why("a certificate", certificate_file);
+        e = ERR_INVALID;
+    } else {
+        e = load_key((*out)->ssl, certificate_file, key_file, why);
+    }
+    if (e) {
         tls_context_free(*out);
         *out = NULL;
-        return ERR_INVALID;
     }
-    return ERR_OK;
+    return e;
 }
 
 void tls_context_free(struct tls_context *c)
@@ -162,15 +214,42 @@ void tls_free(struct tls *t)
     free(t);
 }
 
+/* "127.0.0.1:9001" */
+static void print_peer(char *out, size_t room, int fd)
+{
+    struct sockaddr_storage a;
+    socklen_t len = sizeof(a);
+    char host[64], port[8];
+
+    *out = 0;
+    if (getpeername(fd, (struct sockaddr *)&a, &len) == 0 &&
+        getnameinfo((struct sockaddr *)&a, len, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        snprintf(out, room, a.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+/* A client that cannot shake hands is its own user's business; a server that cannot is ours. */
 static void log_refusal(struct tls *t)
 {
+    bool server = SSL_is_server(t->ssl);
     long verdict = SSL_get_verify_result(t->ssl);
     const char *name = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
     const char *why = openssl_why();
+    char peer[80];
 
-    if (!SSL_is_server(t->ssl))
-        log_warn("tls_handshake_failed", LOG_STR("host", name ? name : ""),
-                 LOG_STR("cause", verdict == X509_V_OK ? why : X509_verify_cert_error_string(verdict)));
+    print_peer(peer, sizeof(peer), SSL_get_fd(t->ssl));
+    LOG_AT(server ? LOG_DEBUG : LOG_WARN, server ? "tls_client_refused" : "tls_handshake_failed",
+           LOG_STR("host", name ? name : ""), LOG_STR("peer", peer),
+           LOG_STR("cause", verdict == X509_V_OK ? why : X509_verify_cert_error_string(verdict)));
+}
+
+/* A client that never meant to speak TLS. Whatever else goes wrong in a handshake has an alert sent for it. */
+static bool speaks_plainly(struct tls *t)
+{
+    int reason = ERR_GET_REASON(ERR_peek_error());
+
+    return SSL_is_server(t->ssl) && BIO_number_written(SSL_get_wbio(t->ssl)) == 0 &&
+           (reason == SSL_R_HTTP_REQUEST || reason == SSL_R_WRONG_VERSION_NUMBER);
 }
 
 /* Why an OpenSSL call did not do all it should. */
@@ -192,6 +271,10 @@ static enum err error_of(struct tls *t, int result, unsigned *wait_for)
         if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
             ERR_clear_error();
             return ERR_RESET;
+        }
+        if (speaks_plainly(t)) {
+            ERR_clear_error();
+            return ERR_PROTOCOL;
         }
         if (SSL_is_init_finished(t->ssl))
             ERR_clear_error();
@@ -259,13 +342,8 @@ static enum err write_record(struct tls *t, const struct iovec *iov, int count, 
     result = SSL_write_ex(t->ssl, piece.at, piece.len, sent);
     if (block)
         loop_block_give(t->loop, block);
-    t->retry_bytes = 0;
-    if (result == 1)
-        return ERR_OK;
-    enum err e = error_of(t, result, wait_for);
-    if (e == ERR_AGAIN)
-        t->retry_bytes = piece.len;
-    return e;
+    t->retry_bytes = result == 1 ? 0 : piece.len; /* also after an error, so that it is met again */
+    return result == 1 ? ERR_OK : error_of(t, result, wait_for);
 }
 
 enum err tls_writev(struct tls *t, const struct iovec *iov, int count, size_t *sent, unsigned *wait_for)
@@ -288,7 +366,8 @@ enum err tls_writev(struct tls *t, const struct iovec *iov, int count, size_t *s
         if (first < end)
             left[first] = (struct iovec){(char *)left[first].iov_base + taken, left[first].iov_len - taken};
     }
-    return *sent && e == ERR_AGAIN ? ERR_OK : e;
+    /* What was taken is told whatever came then: callers must know if anything can have reached the peer. */
+    return *sent ? ERR_OK : e;
 }
 
 enum err tls_peek(struct tls *t)
@@ -308,7 +387,7 @@ bool tls_pending(const struct tls *t)
 
 void tls_shutdown(struct tls *t)
 {
-    if (!t->broken && SSL_is_init_finished(t->ssl))
+    if (!t->broken && SSL_is_init_finished(t->ssl) && !(SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN))
         SSL_shutdown(t->ssl);
     ERR_clear_error();
 }

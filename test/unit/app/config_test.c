@@ -109,7 +109,10 @@ static const struct {
     {BACKEND("secret_key: s, endpoint: 'http://[::1]x'"), "is not http(s)://host[:port]"},
     {BACKEND("secret_key: s, endpoint: 'http://a_b'"), "has no valid host"},
     {BACKEND("secret_key: s, endpoint: 'http://h', ca_file: /etc/passwd"), "is for https endpoints only"},
-    {BACKEND("secret_key: s, endpoint: 'https://h', ca_file: /nowhere"), "ca_file: cannot read /nowhere"},
+    {BACKEND("secret_key: s, endpoint: 'https://h', ca_file: /nowhere"),
+     "ca_file: cannot read certificates from /nowhere: No such file"},
+    {BACKEND("secret_key: s, endpoint: 'https://h', ca_file: /etc/passwd"),
+     "ca_file: cannot read certificates"},
     {KEYS "backends: [{name: a, access_key: x, secret_key: s, endpoint: 'http://h'},\n"
           "  {name: a, access_key: x, secret_key: s, endpoint: 'http://i'}]\n",
      "f.yaml:3: backends[1].name: 'a' is there twice"},
@@ -391,6 +394,23 @@ static void an_unfit_secret_file_is_refused(void **state)
     }
 }
 
+static void a_certificate_that_cannot_be_used_is_told(void **state)
+{
+    struct folder *f = *state;
+    char text[400];
+    char *told;
+
+    write_file(f->secret, "no PEM\n", 0600);
+    snprintf(text, sizeof(text), LEAST "tls:\n  cert_file: %s\n  key_file: %s\n", f->secret, f->secret);
+    told = parse_problems(text);
+    assert_non_null(strstr(told, "f.yaml:5: tls.cert_file: cannot read a certificate from /tmp/"));
+    free(told);
+    snprintf(text, sizeof(text), LEAST "tls:\n  cert_file: /nowhere.pem\n  key_file: %s\n", f->secret);
+    told = parse_problems(text);
+    assert_non_null(strstr(told, "tls.cert_file: cannot read a certificate from /nowhere.pem: No such file"));
+    free(told);
+}
+
 static void a_file_that_cannot_be_read_is_told(void **state)
 {
     struct folder *f = *state;
@@ -532,6 +552,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_secret_file_is_found_beside_the_configuration, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(an_unfit_secret_file_is_refused, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_certificate_that_cannot_be_used_is_told, make_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(a_file_that_cannot_be_read_is_told, make_folder, remove_folder),
         cmocka_unit_test(the_printed_template_is_a_valid_configuration_with_every_key),
         cmocka_unit_test(effective_values_read_back_as_themselves_and_show_no_secret),

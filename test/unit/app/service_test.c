@@ -315,22 +315,6 @@ static void a_journal_that_cannot_be_opened_is_told(void **state)
     strcpy(b->folder, good);
 }
 
-static void certificates_that_cannot_be_used_are_told(void **state)
-{
-    struct bed *b = *state;
-    char path[128];
-    FILE *f;
-
-    snprintf(path, sizeof(path), "%s/journal.db.lock", b->folder); /* removed with the rest */
-    f = fopen(path, "w");
-    assert_non_null(f);
-    fputs("no PEM\n", f);
-    fclose(f);
-    chmod(path, 0600);
-    snprintf(b->extra, sizeof(b->extra), "tls: {cert_file: %s, key_file: %s}\n", path, path);
-    expect_refusal(b, "s3mirror: tls: ");
-}
-
 static void a_bucket_keeps_its_replicas_over_a_restart(void **state)
 {
     for (int i = 0; i < 2; i++) {
@@ -407,7 +391,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_port_that_is_taken_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_journal_that_another_gateway_holds_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_journal_that_cannot_be_opened_is_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(certificates_that_cannot_be_used_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_bucket_keeps_its_replicas_over_a_restart, setup, teardown),
         cmocka_unit_test_setup_teardown(a_replica_is_added_to_a_bucket_only_when_trusted, setup, teardown),
         cmocka_unit_test_setup_teardown(a_place_of_a_bucket_that_the_journal_knows_is_not_given_away, setup,

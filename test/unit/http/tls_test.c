@@ -8,6 +8,7 @@
 #include "peer.h"
 
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 enum { BODY_BYTES = 20 * 1000 * 1000, ANSWER_BYTES = 10 * 1000 * 1000 };
@@ -76,7 +77,25 @@ static void make_certificate(const char *name, const char *alt_names, long from_
     }
 }
 
-static const char *const names[] = {"ca", "good", "other", "expired", "future", "selfsigned"};
+static const char *const names[] = {"ca", "good", "other", "expired", "future", "selfsigned", "locked"};
+
+/* <name>.key again, under a passphrase, with no certificate beside it. */
+static void lock_key(const char *name, const char *locked)
+{
+    char file[80];
+    EVP_PKEY *key;
+    FILE *f;
+
+    snprintf(file, sizeof(file), "%s.key", name);
+    f = fopen(path_of(file), "r");
+    key = PEM_read_PrivateKey(f, NULL, NULL, NULL);
+    fclose(f);
+    snprintf(file, sizeof(file), "%s.key", locked);
+    f = fopen(path_of(file), "w");
+    PEM_write_PrivateKey(f, key, EVP_aes_128_cbc(), (const unsigned char *)"word", 4, NULL, NULL);
+    fclose(f);
+    EVP_PKEY_free(key);
+}
 
 static int make_certificates(void **state)
 {
@@ -95,6 +114,7 @@ static int make_certificates(void **state)
     make_certificate("expired", here, -2 * day, -day, ca, key, NULL, NULL);
     make_certificate("future", here, day, 2 * day, ca, key, NULL, NULL);
     make_certificate("selfsigned", here, -day, day, NULL, NULL, NULL, NULL);
+    lock_key("good", "locked");
     X509_free(ca);
     EVP_PKEY_free(key);
     return 0;
@@ -161,6 +181,7 @@ static struct flow request_flow, answer_flow;
 static uint32_t request_crc, answer_crc;
 static size_t request_bytes, answer_bytes;
 static int exchanges;
+static bool exchange_over;
 static struct http_call *call;
 static enum err call_done;
 static const struct sockaddr *peer_seen;
@@ -188,6 +209,7 @@ static void read_request(void *ctx)
 static void on_exchange_done(void *ctx, enum err result)
 {
     assert_int_equal(result, ERR_OK);
+    exchange_over = true;
     came();
 }
 
@@ -272,6 +294,7 @@ static void put(void)
 static int set_up(void **state)
 {
     awaited = exchanges = 0;
+    exchange_over = false;
     for (size_t i = 0; i < sizeof(pattern); i++)
         pattern[i] = (char)(i % PERIOD * 2654435761u >> 13);
     return loop_open(&loop);
@@ -347,25 +370,77 @@ static void a_certificate_that_proves_nothing_is_refused(void **state)
     }
 }
 
+static const char *plain_request;
+
 static void speak_plainly(struct peer *p)
 {
     peer_connect(p);
-    peer_send(p, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-    p->arg = peer_receive(p, NULL) && memmem(p->got, p->got_bytes, "HTTP/1.1 200", 12);
+    peer_send(p, plain_request);
+    p->arg = peer_receive(p, NULL);
 }
 
-static void a_plain_client_at_a_tls_port_is_turned_away(void **state)
+static void a_plain_client_at_a_tls_port_is_told(void **state)
 {
+    static const char *const requests[] = {"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+                                           "DELETE /a/b HTTP/1.1\r\nHost: h\r\n\r\n",
+                                           "no protocol that anybody has heard of\r\n"};
     static struct peer plain;
 
     open_server("good");
-    plain = (struct peer){.port = http_server_port(server), .fd = -1};
-    peer_start(&plain, speak_plainly);
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        plain_request = requests[i];
+        plain = (struct peer){.port = http_server_port(server), .fd = -1};
+        peer_start(&plain, speak_plainly);
+        loop_run(loop);
+        peer_join(&plain);
+        assert_true(plain.arg); /* ended in order, no reset */
+        assert_memory_equal(plain.got, "HTTP/1.1 400 ", 13);
+        assert_int_equal(exchanges, 0);
+        assert_true(http_server_idle(server));
+    }
+}
+
+/* A client of OpenSSL's own: one request, then it waits to see how the server ends. */
+static void ask_and_wait_for_the_end(struct peer *p)
+{
+    static const char request[] = "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = SSL_new(context);
+    size_t got = 0;
+    int n;
+
+    peer_connect(p);
+    SSL_set_fd(ssl, p->fd);
+    if (SSL_connect(ssl) == 1 && SSL_write(ssl, request, sizeof(request) - 1) > 0)
+        while ((n = SSL_read(ssl, p->got, sizeof(p->got))) > 0)
+            got += (size_t)n;
+    p->arg = got > ANSWER_BYTES && SSL_get_shutdown(ssl) == SSL_RECEIVED_SHUTDOWN;
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+}
+
+static void drain(struct timer *t)
+{
+    if (exchange_over)
+        http_server_drain(server);
+    else
+        clock_start(loop_clock(loop), t, 1);
+}
+
+static void a_connection_is_never_ended_without_saying_so(void **state)
+{
+    static struct peer client;
+    struct timer t;
+
+    open_server("good");
+    client = (struct peer){.port = http_server_port(server), .fd = -1};
+    await(1);
+    peer_start(&client, ask_and_wait_for_the_end);
+    timer_init(&t, drain);
+    clock_start(loop_clock(loop), &t, 1);
     loop_run(loop);
-    peer_join(&plain);
-    assert_int_equal(plain.arg, 0);
-    assert_int_equal(exchanges, 0);
-    assert_true(http_server_idle(server));
+    peer_join(&client);
+    assert_int_equal(client.arg, 1);
 }
 
 static void answer_plainly(struct peer *p)
@@ -395,23 +470,65 @@ static void a_plain_server_behind_a_tls_origin_is_an_error(void **state)
     assert_int_equal(call_done, ERR_TLS);
 }
 
-static void a_file_that_is_not_what_it_should_be_is_named_invalid(void **state)
+static void with_a_ca_file_the_system_is_not_trusted(void **state)
 {
-    struct tls_context *c;
-    const char *why = NULL;
+    static const struct {
+        const char *system, *ca_file;
+        enum err result;
+    } rows[] = {
+        {"ca.pem", NULL, ERR_OK},
+        {"selfsigned.pem", NULL, ERR_TLS},
+        {"selfsigned.pem", "ca.pem", ERR_OK},
+        {"ca.pem", "selfsigned.pem", ERR_TLS},
+    };
 
-    assert_int_equal(tls_context_open_client(&c, path_of("none.pem"), &why), ERR_INVALID);
-    assert_non_null(why);
-    assert_null(c);
-    assert_int_equal(tls_context_open_client(&c, path_of("good.key"), &why), ERR_INVALID);
-    assert_int_equal(tls_context_open_server(&c, path_of("good.pem"), path_of("other.key"), &why),
-                     ERR_INVALID);
-    assert_non_null(strstr(why, "mismatch"));
-    assert_int_equal(tls_context_open_server(&c, path_of("good.pem"), path_of("none.key"), &why),
-                     ERR_INVALID);
-    assert_int_equal(tls_context_open_server(&c, path_of("good.key"), path_of("good.key"), &why),
-                     ERR_INVALID);
-    assert_null(c);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (i) {
+            tear_down(state);
+            set_up(state);
+        }
+        setenv("SSL_CERT_FILE", path_of(rows[i].system), 1);
+        open_server("good");
+        open_origin("localhost", rows[i].ca_file ? path_of(rows[i].ca_file) : NULL);
+        put();
+        await(rows[i].result == ERR_OK); /* the exchange's end */
+        loop_run(loop);
+        unsetenv("SSL_CERT_FILE");
+        if (call_done != rows[i].result)
+            fail_msg("row %zu: %s", i, err_name(call_done));
+    }
+}
+
+static void a_file_that_is_not_what_it_should_be_is_named(void **state)
+{
+    static const struct {
+        const char *certificate, *key; /* no key: the certificates of a client */
+        enum err result;
+        const char *why[2];
+    } rows[] = {
+        {"none.pem", NULL, ERR_INVALID, {"none.pem", "No such file"}},
+        {"good.key", NULL, ERR_INVALID, {"cannot read certificates from", "good.key"}},
+        {"none.pem", "good.key", ERR_INVALID, {"none.pem", "No such file"}},
+        {"good.key", "good.key", ERR_INVALID, {"cannot read a certificate from", "good.key"}},
+        {"good.pem", "none.key", ERR_MISMATCH, {"none.key", "No such file"}},
+        {"good.pem", "good.pem", ERR_MISMATCH, {"cannot read a private key from", "good.pem"}},
+        {"good.pem",
+         "other.key",
+         ERR_MISMATCH,
+         {"other.key is not the key of the certificate in", "good.pem"}},
+        {"good.pem", "locked.key", ERR_MISMATCH, {"locked.key", "passphrase"}},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *certificate = path_of(rows[i].certificate), *why = "";
+        struct tls_context *c;
+        enum err e = rows[i].key ? tls_context_open_server(&c, certificate, path_of(rows[i].key), &why)
+                                 : tls_context_open_client(&c, certificate, &why);
+
+        assert_null(c);
+        if (e != rows[i].result || !strstr(why, rows[i].why[0]) || !strstr(why, rows[i].why[1]))
+            fail_msg("row %zu: %s: %s", i, err_name(e), why);
+    }
 }
 
 int main(void)
@@ -421,9 +538,11 @@ int main(void)
         CASE(bodies_arrive_whole_by_name),
         CASE(bodies_arrive_whole_by_address),
         CASE(a_certificate_that_proves_nothing_is_refused),
-        CASE(a_plain_client_at_a_tls_port_is_turned_away),
+        CASE(with_a_ca_file_the_system_is_not_trusted),
+        CASE(a_plain_client_at_a_tls_port_is_told),
+        CASE(a_connection_is_never_ended_without_saying_so),
         CASE(a_plain_server_behind_a_tls_origin_is_an_error),
-        CASE(a_file_that_is_not_what_it_should_be_is_named_invalid),
+        CASE(a_file_that_is_not_what_it_should_be_is_named),
     };
     return cmocka_run_group_tests(tests, make_certificates, remove_certificates);
 }
