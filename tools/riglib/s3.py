@@ -12,12 +12,21 @@ class Answer:
 
 
 class S3:
-    """Signed requests to one endpoint, path style. Socket failures come out as OSError."""
+    """Signed requests to one endpoint, path style. Socket failures come out as OSError.
 
-    def __init__(self, endpoint, access_key, secret_key, region="us-east-1", timeout=10):
+    `context`: an ssl context for an https endpoint; without one the system says who is trusted.
+    """
+
+    def __init__(self, endpoint, access_key, secret_key, region="us-east-1", timeout=10, context=None):
         parts = urllib.parse.urlsplit(endpoint)
+        self.https, self.context = parts.scheme == "https", context
         self.host, self.port, self.netloc = parts.hostname, parts.port, parts.netloc
         self.access_key, self.secret_key, self.region, self.timeout = access_key, secret_key, region, timeout
+
+    def connection(self):
+        if self.https:
+            return http.client.HTTPSConnection(self.host, self.port, timeout=self.timeout, context=self.context)
+        return http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
 
     def request(self, method, path="/", query="", body=b"", headers=None):
         """`path` is percent-encoded already (sigv4.quote_key)."""
@@ -25,7 +34,7 @@ class S3:
         if method in ("PUT", "POST"):
             head["content-length"] = str(len(body))
         signed = sigv4.sign(method, path, query, head, sigv4.UNSIGNED, self.access_key, self.secret_key, self.region)
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
+        connection = self.connection()
         try:
             connection.request(method, path + ("?" + query if query else ""), body=body or None, headers=signed)
             response = connection.getresponse()
