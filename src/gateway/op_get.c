@@ -133,13 +133,14 @@ static bool is_range(struct span value)
     return value.len && s3_range_parse(value, UINT64_MAX, &first, &last) != S3_RANGE_NONE;
 }
 
-static size_t asked_headers(struct exchange *x, struct http_header *out)
+enum { ASKED_MAX = S3_CONDITIONS_MAX + 1 };
+
+static size_t asked_headers(struct exchange *x, struct http_header out[static ASKED_MAX])
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < x->head->header_count; i++)
-        if (s3_header_is_condition(x->head->headers[i].name))
-            out[n++] = x->head->headers[i];
+    for (; n < x->request.condition_count; n++)
+        out[n] = x->request.conditions[n];
     if (is_range(x->request.range))
         out[n++] = (struct http_header){SPAN("range"), x->request.range};
     return n;
@@ -147,7 +148,7 @@ static size_t asked_headers(struct exchange *x, struct http_header *out)
 
 static void start_get(struct exchange *x)
 {
-    struct http_header *headers = arena_alloc(&x->arena, HTTP_HEADERS_MAX * sizeof(*headers));
+    struct http_header *headers = arena_alloc(&x->arena, ASKED_MAX * sizeof(*headers));
     struct fetch_spec spec = {.key = {x->bucket->record.id, x->request.key},
                               .replicas = &x->bucket->set,
                               .head_only = x->request.op == S3_OP_HEAD_OBJECT,

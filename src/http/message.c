@@ -341,7 +341,7 @@ const struct span *http_header(const struct http_head *h, const char *name)
     struct span want = span_of(name);
 
     for (size_t i = 0; i < h->header_count; i++)
-        if (span_ieq(h->headers[i].name, want))
+        if (h->headers[i].name.len == want.len && span_ieq(h->headers[i].name, want))
             return &h->headers[i].value;
     return NULL;
 }

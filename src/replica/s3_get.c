@@ -11,18 +11,17 @@ static bool size_in_content_range(const struct http_head *head, uint64_t *bytes)
 
 /* False: a success that does not say how large the object is. One server answers a range with 200, so it is not
  * the status that tells a part from the whole. */
-static bool read_object(struct replica_object *o, const struct http_head *head)
+static bool read_object(struct replica_object *o, const struct http_head *head,
+                        const char etag[static ETAG_CHARS_MAX])
 {
     const struct span *stamp = http_header(head, S3_STAMP_HEADER);
-    const struct span *etag = http_header(head, "etag");
     const struct span *modified = http_header(head, "last-modified");
 
     *o = (struct replica_object){.exists = head->status >= 200 && head->status < 300};
     if (!o->exists)
         return true;
     o->stamped = stamp && stamp_parse(*stamp, &o->stamp);
-    if (etag && etag->len < sizeof(o->etag))
-        memcpy(o->etag, etag->at, etag->len);
+    memcpy(o->etag, etag, sizeof(o->etag));
     if (modified && modified->len < sizeof(o->last_modified))
         memcpy(o->last_modified, modified->at, modified->len);
     if (http_header(head, "content-range"))
@@ -49,7 +48,7 @@ static enum err send_read(struct replica_call *c, bool head_only, struct span ke
 
 static void seen_head(struct replica_call *c, const struct http_head *head)
 {
-    c->get.sized = read_object(&c->get.object, head);
+    c->get.sized = read_object(&c->get.object, head, c->answer.etag);
 }
 
 static void finish_head(struct replica_call *c)

@@ -6,6 +6,8 @@
  * Accept) have no row and no meaning. */
 #include "s3/request_parts.h"
 
+#include <assert.h>
+
 enum header_use {
     USE_NOTHING,   /* harmless here: read by the server or by auth, or a property of the client */
     USE_ANSWER,    /* occurs in answers only */
@@ -85,10 +87,11 @@ static bool starts_any_case(struct span s, struct span prefix)
     return s.len >= prefix.len && span_ieq(span_head(s, prefix.len), prefix);
 }
 
+/* Length and first letter (the rules' are small) tell nearly all apart, at no cost. */
 static const struct header_rule *find_rule(struct span name)
 {
     for (const struct header_rule *r = rules; r < rules + RULE_COUNT; r++)
-        if (r->name.len == name.len && span_ieq(r->name, name))
+        if (r->name.len == name.len && r->name.at[0] == (name.at[0] | 0x20) && span_ieq(r->name, name))
             return r;
     return NULL;
 }
@@ -99,27 +102,23 @@ static bool is_write(enum s3_op op)
            op == S3_OP_DELETE_BUCKET;
 }
 
+static bool is_metadata(struct span name)
+{
+    return starts_any_case(name, meta_prefix) && !starts_any_case(name, own_prefix);
+}
+
 bool s3_header_is_stored(struct span name)
 {
     const struct header_rule *rule = find_rule(name);
 
-    if (rule)
-        return rule->use == USE_STORED || rule->use == USE_ENCODING;
-    return starts_any_case(name, meta_prefix) && !starts_any_case(name, own_prefix);
+    return rule ? rule->use == USE_STORED || rule->use == USE_ENCODING : is_metadata(name);
 }
 
 bool s3_header_is_shown(struct span name)
 {
     const struct header_rule *rule = find_rule(name);
 
-    return (rule && rule->shown) || s3_header_is_stored(name);
-}
-
-bool s3_header_is_condition(struct span name)
-{
-    const struct header_rule *rule = find_rule(name);
-
-    return rule && rule->use == USE_CONDITION;
+    return rule ? rule->shown : is_metadata(name);
 }
 
 /* Names are compared in any case, as backends store them in lower case. */
@@ -216,6 +215,8 @@ static enum s3_code take(struct pass *pass, const struct header_rule *rule, stru
         if (is_write(out->op))
             return s3_refuse(pass->p, S3_NOT_IMPLEMENTED, "The header '%.*s' is not implemented for %s.",
                              S3_SHOWN(rule->name), s3_op_name(out->op));
+        assert(out->condition_count < S3_CONDITIONS_MAX); /* each once */
+        out->conditions[out->condition_count++] = (struct http_header){rule->name, value};
         return S3_OK;
     case USE_RANGE: out->range = value; return S3_OK;
     case USE_IF_RANGE: pass->if_range = true; return S3_OK;

@@ -43,7 +43,8 @@ enum {
     /* S3 allows 2 KB, names without their x-amz-meta- and values. The stamp that is added to each object,
      * "s3mirror-stamp" and 26 characters, counts against it at the backends. */
     S3_METADATA_BYTES_MAX = 2048 - 40,
-    S3_OVERRIDES_MAX = 6
+    S3_OVERRIDES_MAX = 6,
+    S3_CONDITIONS_MAX = 4 /* if-match, if-none-match, if-modified-since, if-unmodified-since */
 };
 #define S3_SINGLE_PUT_BYTES_MAX (5ull << 30)
 
@@ -61,9 +62,11 @@ struct s3_request {
     uint8_t sha256[SHA256_BYTES];
     bool has_md5; /* Content-MD5 */
     uint8_t md5[MD5_BYTES];
-    enum s3_checksum checksum;                      /* x-amz-checksum-*: at most one */
-    uint8_t checksum_value[SHA256_BYTES];           /* big-endian bytes, 4, 8, 20 or 32 of them */
-    struct span range;                              /* the Range field's value, empty when absent */
+    enum s3_checksum checksum;                        /* x-amz-checksum-*: at most one */
+    uint8_t checksum_value[SHA256_BYTES];             /* big-endian bytes, 4, 8, 20 or 32 of them */
+    struct span range;                                /* the Range field's value, empty when absent */
+    struct http_header conditions[S3_CONDITIONS_MAX]; /* If-* of GetObject and HeadObject, to be forwarded */
+    size_t condition_count;
     uint64_t body_bytes;                            /* of Content-Length; 0 when there is none */
     struct s3_override overrides[S3_OVERRIDES_MAX]; /* GetObject and HeadObject */
     size_t override_count;
@@ -84,7 +87,7 @@ struct s3_request {
  * - Conditional writes (If-Match, If-None-Match on PUT, DELETE), x-amz-copy-source,
  *   tagging, ACLs other than private, SSE, object lock, storage class other than STANDARD,
  *   website redirect: S3_NOT_IMPLEMENTED with a message that names the header: ignoring it would
- *   be a lie to the client. If-* on GET and HEAD is forwarded (see s3_header_is_condition).
+ *   be a lie to the client. If-* on GET and HEAD is forwarded (`conditions`).
  * - If-Range makes the answer whole (`range` is empty), which RFC 9110 section 13.1.5 always allows. */
 enum s3_code s3_request_parse(struct s3_request *out, const struct http_head *head, struct arena *arena,
                               const char **message) MUST_CHECK;
@@ -96,9 +99,6 @@ bool s3_header_is_stored(struct span name);
 /* The same for the answer of GET and HEAD: what a client may see of a backend's answer headers:
  * the stored ones, etag, last-modified, accept-ranges, content-range; never x-amz-meta-s3mirror-*. */
 bool s3_header_is_shown(struct span name);
-/* The conditions of GetObject and HeadObject, forwarded as they are: if-match, if-none-match,
- * if-modified-since, if-unmodified-since. */
-bool s3_header_is_condition(struct span name);
 
 /* Percent-encode for a request path: A-Z a-z 0-9 - . _ ~ and '/' stay; `key` itself when nothing is to be
  * encoded. at == NULL: arena full. */

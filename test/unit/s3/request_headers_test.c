@@ -216,46 +216,62 @@ static void metadata_is_bounded_named_and_unique(void **state)
     expect(PUT "Content-Type: a\ncontent-type: b\n", S3_INVALID_REQUEST, "twice");
 }
 
-static void what_is_stored_shown_and_conditional(void **state)
+static void conditions_are_kept_for_whoever_reads(void **state)
+{
+    expect(GET, S3_OK, NULL);
+    assert_int_equal(request.condition_count, 0);
+    expect(GET "If-Match: \"a\"\nRange: bytes=1-\nIF-NONE-MATCH:  \"b\", \"c\" \nif-modified-since: x\n"
+               "If-Unmodified-Since: y\n",
+           S3_OK, NULL);
+    assert_int_equal(request.condition_count, 4);
+    assert_true(span_is(request.conditions[0].name, "if-match"));
+    assert_true(span_is(request.conditions[0].value, "\"a\""));
+    assert_true(span_is(request.conditions[1].name, "if-none-match"));
+    assert_true(span_is(request.conditions[1].value, "\"b\", \"c\""));
+    assert_true(span_is(request.conditions[2].name, "if-modified-since"));
+    assert_true(span_is(request.conditions[3].name, "if-unmodified-since"));
+    assert_true(span_is(request.conditions[3].value, "y"));
+}
+
+static void what_is_stored_and_shown(void **state)
 {
     static const struct {
         const char *name;
-        bool stored, shown, condition;
+        bool stored, shown;
     } rows[] = {
-        {"content-type", true, true, false},
-        {"Content-Disposition", true, true, false},
-        {"content-language", true, true, false},
-        {"content-encoding", true, true, false},
-        {"CACHE-CONTROL", true, true, false},
-        {"expires", true, true, false},
-        {"x-amz-meta-a", true, true, false},
-        {"X-Amz-Meta-B", true, true, false},
-        {"x-amz-meta-s3mirror-stamp", false, false, false},
-        {"X-Amz-Meta-S3mirror-Stamp", false, false, false},
-        {"etag", false, true, false},
-        {"Last-Modified", false, true, false},
-        {"accept-ranges", false, true, false},
-        {"content-range", false, true, false},
-        {"if-match", false, false, true},
-        {"If-None-Match", false, false, true},
-        {"if-modified-since", false, false, true},
-        {"if-unmodified-since", false, false, true},
-        {"content-length", false, false, false},
-        {"server", false, false, false},
-        {"x-amz-request-id", false, false, false},
-        {"x-amz-server-side-encryption", false, false, false},
-        {"set-cookie", false, false, false},
-        {"authorization", false, false, false},
-        {"x-amz-date", false, false, false},
-        {"x-amz-content-sha256", false, false, false},
-        {"", false, false, false},
+        {"content-type", true, true},
+        {"Content-Disposition", true, true},
+        {"content-language", true, true},
+        {"content-encoding", true, true},
+        {"CACHE-CONTROL", true, true},
+        {"expires", true, true},
+        {"x-amz-meta-a", true, true},
+        {"X-Amz-Meta-B", true, true},
+        {"x-amz-meta-s3mirror-stamp", false, false},
+        {"X-Amz-Meta-S3mirror-Stamp", false, false},
+        {"etag", false, true},
+        {"Last-Modified", false, true},
+        {"accept-ranges", false, true},
+        {"content-range", false, true},
+        {"if-match", false, false},
+        {"If-None-Match", false, false},
+        {"if-modified-since", false, false},
+        {"if-unmodified-since", false, false},
+        {"content-length", false, false},
+        {"server", false, false},
+        {"x-amz-request-id", false, false},
+        {"x-amz-server-side-encryption", false, false},
+        {"set-cookie", false, false},
+        {"authorization", false, false},
+        {"x-amz-date", false, false},
+        {"x-amz-content-sha256", false, false},
+        {"", false, false},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct span name = span_of(rows[i].name);
 
-        if (s3_header_is_stored(name) != rows[i].stored || s3_header_is_shown(name) != rows[i].shown ||
-            s3_header_is_condition(name) != rows[i].condition)
+        if (s3_header_is_stored(name) != rows[i].stored || s3_header_is_shown(name) != rows[i].shown)
             fail_msg("%s", rows[i].name);
     }
 }
@@ -271,7 +287,8 @@ int main(void)
         cmocka_unit_test(harmless_headers_pass),
         cmocka_unit_test(ranges_are_handed_on_unless_if_range_asks),
         cmocka_unit_test(metadata_is_bounded_named_and_unique),
-        cmocka_unit_test(what_is_stored_shown_and_conditional),
+        cmocka_unit_test(conditions_are_kept_for_whoever_reads),
+        cmocka_unit_test(what_is_stored_and_shown),
     };
 
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
