@@ -1,44 +1,55 @@
-# A thin door to Meson. `make` builds, `make test` runs everything, `make demo` shows it at work.
-# tools/setup installs what is needed on Debian 12 and is quick when everything is there.
+# A thin door to Meson. tools/setup installs what is needed on Debian 12 and is quick when everything is there.
 BUILD  ?= build
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 
-NINJA = meson compile -C
-
 all: $(BUILD)/build.ninja
-	$(NINJA) $(BUILD)
+	ninja -C $(BUILD)
 
-# Optimised, for running, the demo and the benchmark.
+# Optimised, for running, the demo and the benchmark; the tests have a build of their own.
 $(BUILD)/build.ninja: | setup
-	meson setup $(BUILD) --prefix=$(PREFIX) --buildtype=debugoptimized -Db_ndebug=false
+	meson setup $(BUILD) --buildtype=debugoptimized -Db_ndebug=false -Dtests=false
+
+help:
+	@echo 'make                   build $(BUILD)/src/app/s3mirror, optimised'
+	@echo 'make demo              the main job, step by step, on three real S3 servers on loopback'
+	@echo 'make test              everything that proves it, in about an hour (some of it: tools/run-tests --help)'
+	@echo 'make bench             measure it beside the raw limit and real servers'
+	@echo 'make fuzz              every fuzz target for a minute, or TARGET=http_head FUZZ_SECONDS=600'
+	@echo 'make tsan              unit tests and simulation under ThreadSanitizer'
+	@echo 'make install           the program, to PREFIX=$(PREFIX), under DESTDIR= if given'
+	@echo 'make clean             remove what was built; what was installed stays, .venv too'
+	@echo 'make setup             only install what these need: Debian packages, and .venv (setup-tests: all of it)'
 
 setup:
 	@tools/setup
 
-test: setup
+setup-tests:
+	@tools/setup tests
+
+test: setup-tests
 	tools/run-tests
 
 demo: all
-	.venv/bin/python tools/demo
+	S3MIRROR_BINARY=$(BUILD)/src/app/s3mirror .venv/bin/python tools/demo
 
 bench: all
-	bench/run
+	bench/run --build $(abspath $(BUILD))
 
 # Every fuzz target for FUZZ_SECONDS, or one: make fuzz TARGET=http_head FUZZ_SECONDS=600
-fuzz: setup
+fuzz: setup-tests
 	tools/run-fuzz --seconds $(FUZZ_SECONDS) $(TARGET)
 
 # Unit tests and simulation under ThreadSanitizer.
-tsan: setup
+tsan: setup-tests
 	test -f build-tsan/build.ninja || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
-	$(NINJA) build-tsan
+	ninja -C build-tsan
 	meson test -C build-tsan --print-errorlogs
 
 install: all
-	meson install -C $(BUILD)
+	install -D $(BUILD)/src/app/s3mirror $(DESTDIR)$(PREFIX)/bin/s3mirror
 
 clean:
 	rm -rf build build-*
 
-.PHONY: all setup test demo bench fuzz tsan install clean
+.PHONY: all help setup setup-tests test demo bench fuzz tsan install clean

@@ -72,9 +72,13 @@ KINDS = {
 }
 
 
+# All that a member sees of the caller's environment: weed takes any of its flags from there ($S3, $DIR, $IP...).
+KEPT = ("PATH", "HOME", "USER", "TMPDIR", "LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR",
+        "ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS")
+
+
 def environment(extra):
-    """The caller's environment without what S3 programs would pick up from it."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MINIO_", "WEED_"))}
+    env = {name: os.environ[name] for name in KEPT if name in os.environ}
     env.update(extra)
     return env
 
