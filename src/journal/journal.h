@@ -85,15 +85,28 @@ struct journal_begin {
     struct key_view view; /* out, on ERR_OK: without the own row; to be freed by the caller */
 };
 
+/* The repairs of a key that failed since the last success. All zeros: none did. */
+enum { JOURNAL_REASON_BYTES = 160 };
+struct journal_failures {
+    uint32_t tries;
+    uint64_t wait_ms; /* repair leaves the key alone for so long */
+    bool dead;     /* on the dead-letter list: left alone until a recovery, or until somebody asks for it */
+    uint32_t slot; /* the replica at which the last one failed; REPLICAS_MAX: at none of them */
+    uint64_t unix_ms; /* when that was, by the wall clock of who noted it: for people only */
+    char reason[JOURNAL_REASON_BYTES];
+};
+
 /* The key's rows and claim, all that is durable now (R2, reads, repair). */
 struct journal_read {
     struct journal_request request;
     struct journal_key key;
-    struct key_view view; /* out, on ERR_OK */
+    bool failures_too;
+    struct key_view view;             /* out, on ERR_OK */
+    struct journal_failures failures; /* out, on ERR_OK, when asked for */
 };
 
 /* One durable batch on one key: one row changes phase or none does, others are removed, a claim is released
- * or none is. Removing what is not there is no error. Changing a row that is not there, or backwards: nothing
+ * or none is, failures are forgotten or are not. Removing what is not there is no error. Changing a row that is not there, or backwards: nothing
  * of the batch happens, ERR_NOT_FOUND. */
 struct journal_write {
     struct journal_request request;
@@ -104,6 +117,7 @@ struct journal_write {
     const struct stamp *remove;
     size_t remove_count;
     uint64_t release; /* claim id, 0: none */
+    bool try_again;   /* the key's failures are forgotten */
 };
 
 /* ERR_EXISTS: another claim holds the key. The lease counts from before the call. */
@@ -116,18 +130,18 @@ struct journal_claim {
 };
 
 /* The list by which repair finds keys: those with a final or merged row, or an orphan; in (bucket, key)
- * order, strictly after `after`. It may name a key that has nothing; it never misses one for good. */
+ * order, strictly after `after`. It may name a key that has nothing; it never misses one for good. The dead letters
+ * among them are a list of their own, that can be read alone. */
 enum { JOURNAL_PAGE_KEYS = 128 };
+enum journal_list { JOURNAL_LIVE_WORK, JOURNAL_ALL_WORK, JOURNAL_DEAD_LETTERS };
 struct journal_work {
     struct journal_key key;
-    uint32_t tries;   /* repairs that failed since the last success */
-    uint64_t wait_ms; /* not before so long */
-    bool dead;        /* on the dead-letter list */
+    struct journal_failures failures;
 };
 struct journal_scan {
     struct journal_request request;
-    struct journal_key after; /* bucket 0: from the start */
-    bool dead_too;
+    struct journal_key after; /* bucket 0: from the start; an empty key: from the start of that bucket */
+    enum journal_list list;
     struct journal_work work[JOURNAL_PAGE_KEYS]; /* out; keys are copies, freed by journal_scan_fini */
     size_t count;                                /* less than the page: the end was reached */
 };
@@ -140,7 +154,8 @@ struct journal_attempt {
     uint32_t tries;
     uint64_t wait_ms;
     bool dead;
-    struct span reason;
+    uint32_t slot;      /* as in journal_failures */
+    struct span reason; /* what is longer than JOURNAL_REASON_BYTES - 1 is cut */
 };
 
 /* The catalogue of buckets. */

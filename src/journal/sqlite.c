@@ -173,6 +173,7 @@ static void sqlite_read(struct journal *j, struct journal_read *r)
     struct sqlite_store *s = queue(j, &r->request, REQUEST_READ);
     struct list done;
 
+    r->failures = (struct journal_failures){0};
     key_view_init(&r->view);
     if (filter_count(&s->filter, FILTER_ROWS, filter_place(&s->filter, &r->key)) != 0) {
         queue_read(j, &r->request);
@@ -259,7 +260,9 @@ static void sqlite_attempt(struct journal *j, const struct journal_attempt *a)
     struct lazy *l = lazy_make(a->key, NULL, 0, a->reason);
 
     l->tries = a->tries;
-    l->due_unix_ms = store_unix_ms(s) + a->wait_ms;
+    l->slot = a->slot;
+    l->unix_ms = store_unix_ms(s);
+    l->due_unix_ms = l->unix_ms + a->wait_ms;
     l->dead = a->dead;
     lazy_push(s, l);
 }

@@ -250,7 +250,8 @@ static enum err apply_write(struct sqlite_store *s, struct group *g, struct jour
     if (err || w->request.result)
         return err;
     err = remove_rows(s, g, &w->key, w->remove, w->remove_count);
-    if (!err && w->change && w->row.phase == ROW_FINAL && (s->attempts || g->attempts_added))
+    if (!err && (w->try_again || (w->change && w->row.phase == ROW_FINAL)) &&
+        (s->attempts || g->attempts_added))
         err = remove_attempt(s, g, &w->key, true);
     if (!err && w->release)
         err = release_claim(s, g, &w->key, w->release);
@@ -416,7 +417,9 @@ static enum err put_attempt(struct sqlite_store *s, struct group *g, const struc
     sqlite3_bind_int64(q, 3, l->tries);
     sqlite3_bind_int64(q, 4, (int64_t)l->due_unix_ms);
     sqlite3_bind_int(q, 5, l->dead);
-    bind_span(q, 6, l->reason);
+    sqlite3_bind_int64(q, 6, l->slot);
+    sqlite3_bind_int64(q, 7, (int64_t)l->unix_ms);
+    bind_span(q, 8, l->reason);
     code = database_run(q);
     if (code == SQLITE_DONE && sqlite3_changes(s->write.handle) == 1) {
         g->attempts_added += !there;

@@ -10,6 +10,9 @@
 
 #define PK " WHERE bucket = ?1 AND key = ?2 AND stamp = ?3"
 
+/* What column_failures reads. */
+#define FAILURES "a.tries, a.due_unix_ms, a.dead, a.slot, a.failed_unix_ms, a.reason"
+
 static const char *const texts[] = {
     [SQL_TAKE_WRITE] = "BEGIN IMMEDIATE",
     [SQL_TAKE_READ] = "BEGIN",
@@ -32,16 +35,21 @@ static const char *const texts[] = {
     [SQL_CLAIM_PUT] = "INSERT OR REPLACE INTO claim (bucket, key, id, targets, lease_ms, boot, mono_ms)"
                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [SQL_CLAIM_RELEASE] = "DELETE FROM claim WHERE bucket = ?1 AND key = ?2 AND id = ?3",
-    [SQL_LISTED_KEYS] = "SELECT r.bucket, r.key, a.tries, a.due_unix_ms, a.dead FROM row AS r"
+    [SQL_LISTED_KEYS] = "SELECT r.bucket, r.key, " FAILURES " FROM row AS r"
                         " LEFT JOIN attempt AS a ON a.bucket = r.bucket AND a.key = r.key"
                         " WHERE (r.phase >= 4 OR r.orphan = 1) AND (r.bucket, r.key) > (?1, ?2)"
                         " ORDER BY r.bucket, r.key",
     [SQL_OLDEST_HINTS] = "SELECT unix_ms, stored FROM row INDEXED BY row_oldest"
                          " WHERE bucket = ?1 AND phase >= 4 ORDER BY unix_ms",
+    [SQL_DEAD_LETTERS] = "SELECT a.bucket, a.key, " FAILURES " FROM attempt AS a INDEXED BY attempt_dead"
+                         " WHERE a.dead = 1 AND (a.bucket, a.key) > (?1, ?2) ORDER BY a.bucket, a.key",
+    [SQL_KEY_FAILURES] =
+        "SELECT a.bucket, a.key, " FAILURES " FROM attempt AS a WHERE a.bucket = ?1 AND a.key = ?2",
     [SQL_ATTEMPT_FIND] = "SELECT dead FROM attempt WHERE bucket = ?1 AND key = ?2",
-    [SQL_ATTEMPT_PUT] = "INSERT OR REPLACE INTO attempt (bucket, key, tries, due_unix_ms, dead, reason)"
-                        " SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM row"
-                        " WHERE bucket = ?1 AND key = ?2 AND (phase >= 4 OR orphan = 1))",
+    [SQL_ATTEMPT_PUT] =
+        "INSERT OR REPLACE INTO attempt (bucket, key, tries, due_unix_ms, dead, slot, failed_unix_ms, reason)"
+        " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE EXISTS (SELECT 1 FROM row"
+        " WHERE bucket = ?1 AND key = ?2 AND (phase >= 4 OR orphan = 1))",
     [SQL_ATTEMPT_REMOVE] =
         "DELETE FROM attempt WHERE bucket = ?1 AND key = ?2 AND (?3 OR NOT EXISTS (SELECT 1 FROM row"
         " WHERE bucket = ?1 AND key = ?2 AND (phase >= 4 OR orphan = 1)))",

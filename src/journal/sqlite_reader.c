@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -82,28 +83,51 @@ static bool is_same_key(const struct journal_key *a, uint32_t bucket, struct spa
     return a->bucket == bucket && span_eq(a->key, key);
 }
 
+/* Of a row that begins with bucket and key; NULLs are those of a key without any. */
+static void column_failures(const struct sqlite_store *s, sqlite3_stmt *q, struct journal_failures *out)
+{
+    uint64_t due_unix_ms = (uint64_t)sqlite3_column_int64(q, 3), now_unix_ms = store_unix_ms(s);
+
+    *out = (struct journal_failures){
+        .tries = (uint32_t)sqlite3_column_int64(q, 2),
+        .wait_ms = due_unix_ms > now_unix_ms ? due_unix_ms - now_unix_ms : 0,
+        .dead = sqlite3_column_int(q, 4),
+        .slot = (uint32_t)sqlite3_column_int64(q, 5),
+        .unix_ms = (uint64_t)sqlite3_column_int64(q, 6),
+    };
+    snprintf(out->reason, sizeof(out->reason), "%.*s", sqlite3_column_bytes(q, 7),
+             sqlite3_column_bytes(q, 7) ? (const char *)sqlite3_column_blob(q, 7) : "");
+}
+
+static enum err read_failures(struct sqlite_store *s, const struct journal_key *key,
+                              struct journal_failures *out)
+{
+    sqlite3_stmt *q = database_bind(&s->read, SQL_KEY_FAILURES, key);
+    int code = sqlite3_step(q);
+
+    if (code == SQLITE_ROW)
+        column_failures(s, q, out);
+    sqlite3_reset(q);
+    return database_error(&s->read, code);
+}
+
 static enum err add_work(struct sqlite_store *s, struct journal_scan *r, sqlite3_stmt *q)
 {
     uint32_t bucket = (uint32_t)sqlite3_column_int64(q, 0);
     struct span key = {sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1)};
-    uint64_t due_unix_ms = (uint64_t)sqlite3_column_int64(q, 3), now_unix_ms = store_unix_ms(s);
     struct journal_work *w = &r->work[r->count];
     bool dead = sqlite3_column_int(q, 4);
     char *copy;
 
-    if ((dead && !r->dead_too) || (r->count && is_same_key(&w[-1].key, bucket, key)))
+    if ((dead && r->list == JOURNAL_LIVE_WORK) || (r->count && is_same_key(&w[-1].key, bucket, key)))
         return ERR_OK;
     copy = malloc(key.len + 1);
     if (!copy)
         return ERR_NOMEM;
     if (key.len)
         memcpy(copy, key.at, key.len);
-    *w = (struct journal_work){
-        .key = {bucket, {copy, key.len}},
-        .tries = (uint32_t)sqlite3_column_int64(q, 2),
-        .wait_ms = due_unix_ms > now_unix_ms ? due_unix_ms - now_unix_ms : 0,
-        .dead = dead,
-    };
+    w->key = (struct journal_key){bucket, {copy, key.len}};
+    column_failures(s, q, &w->failures);
     r->count++;
     return ERR_OK;
 }
@@ -112,7 +136,8 @@ static enum err scan(struct sqlite_store *s, struct journal_scan *r)
 {
     struct database *d = &s->read;
     struct journal_key after = r->after.bucket ? r->after : (struct journal_key){0, SPAN_EMPTY};
-    sqlite3_stmt *q = database_bind(d, SQL_LISTED_KEYS, &after);
+    sqlite3_stmt *q =
+        database_bind(d, r->list == JOURNAL_DEAD_LETTERS ? SQL_DEAD_LETTERS : SQL_LISTED_KEYS, &after);
     enum err err = ERR_OK;
     int code = SQLITE_ROW;
 
@@ -130,12 +155,14 @@ static enum err scan(struct sqlite_store *s, struct journal_scan *r)
 static enum err answer(struct sqlite_store *s, struct journal_request *request)
 {
     struct journal_read *r;
+    enum err err;
 
     if (request->kind == REQUEST_SCAN)
         return scan(s, LIST_ENTRY(request, struct journal_scan, request));
     assert(request->kind == REQUEST_READ);
     r = LIST_ENTRY(request, struct journal_read, request);
-    return read_key(s, &s->read, &r->key, NULL, &r->view);
+    err = read_key(s, &s->read, &r->key, NULL, &r->view);
+    return err || !r->failures_too ? err : read_failures(s, &r->key, &r->failures);
 }
 
 static void answer_all(struct sqlite_store *s, struct list *batch)

@@ -36,6 +36,10 @@ static const struct migration {
      " due_unix_ms INTEGER NOT NULL, dead INTEGER NOT NULL, reason BLOB NOT NULL,"
      " PRIMARY KEY (bucket, key)) WITHOUT ROWID;"
      "INSERT INTO meta VALUES ('boot', 0);"},
+    /* 2: where and when the last repair failed, for people; dead letters can be listed without all the others. */
+    {"ALTER TABLE attempt ADD COLUMN slot INTEGER NOT NULL DEFAULT 16;"
+     "ALTER TABLE attempt ADD COLUMN failed_unix_ms INTEGER NOT NULL DEFAULT 0;"
+     "CREATE INDEX attempt_dead ON attempt (bucket, key) WHERE dead = 1;"},
 };
 enum { SCHEMA_VERSION = sizeof(migrations) / sizeof(migrations[0]) };
 

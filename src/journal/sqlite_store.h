@@ -37,6 +37,8 @@ enum statement {
     SQL_CLAIM_RELEASE,
     SQL_LISTED_KEYS,
     SQL_OLDEST_HINTS,
+    SQL_DEAD_LETTERS,
+    SQL_KEY_FAILURES,
     SQL_ATTEMPT_FIND,
     SQL_ATTEMPT_PUT,
     SQL_ATTEMPT_REMOVE,
@@ -89,7 +91,8 @@ struct lazy {
     size_t count; /* stamps to remove; 0: an attempt */
     const struct stamp *stamps;
     uint32_t tries;
-    uint64_t due_unix_ms;
+    uint32_t slot;
+    uint64_t unix_ms, due_unix_ms;
     bool dead;
     struct span reason;
 };

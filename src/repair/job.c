@@ -79,8 +79,11 @@ void job_finish(struct repair_job *j, enum job_result result, uint64_t wait_ms)
     job_journal(j)->ops->write(job_journal(j), &j->record);
 }
 
-void job_fail(struct repair_job *j, const char *what, enum err e, unsigned status, const char *code)
+void job_fail(struct repair_job *j, uint32_t slot, const char *what, enum err e, unsigned status,
+              const char *code)
 {
+    j->job.slot = slot;
+    j->job.replica = slot < REPLICAS_MAX ? j->set.by_slot[slot]->name : "";
     snprintf(j->job.reason, sizeof(j->job.reason), "%s: %s%s%s%.*u%s%s", what, e == ERR_OK ? "" : err_text(e),
              e != ERR_OK && status ? ", " : "", status ? "status " : "", status ? 3 : 0, status,
              code[0] ? " " : "", code);
@@ -113,7 +116,7 @@ static void on_recorded(struct journal_request *r, enum err e)
         return;
     }
     if (e != ERR_OK) {
-        job_fail(j, "journal", e, 0, "");
+        job_fail(j, REPLICAS_MAX, "journal", e, 0, "");
         return;
     }
     if (j->agree == j->set.mask) {

@@ -17,7 +17,10 @@ struct job {
     struct list node; /* for the owner */
     enum job_result result;
     uint64_t wait_ms; /* JOB_LATER */
-    char reason[160]; /* JOB_FAILED */
+    /* JOB_FAILED */
+    uint32_t slot;                     /* the replica it failed at; REPLICAS_MAX: at none */
+    const char *replica;               /* its name, "" without; valid until job_free */
+    char reason[JOURNAL_REASON_BYTES]; /* "PUT: status 403 AccessDenied" */
     struct journal_key key;
     uint32_t tries; /* for the owner */
 };

@@ -8,6 +8,11 @@
 
 static void pump(struct repair_job *j);
 
+static const char *writing(const struct repair_job *j)
+{
+    return j->plan.winner_exists ? "PUT" : "DELETE";
+}
+
 /* ---- the target ---- */
 
 static void moved(struct repair_job *j)
@@ -33,7 +38,7 @@ static void on_bucket_created(void *ctx, const struct replica_answer *a)
     if (a->result == REPLICA_STORED)
         job_finish(j, JOB_LATER, 0);
     else
-        job_fail(j, "creating the missing bucket", a->error, a->status, a->code);
+        job_fail(j, j->target, "creating the missing bucket", a->error, a->status, a->code);
 }
 
 static const struct replica_bucket_events bucket_events = {.done = on_bucket_created};
@@ -59,7 +64,7 @@ void job_create_late(struct repair_job *j)
 {
     replica_call_abandon(j->set.by_slot[j->target], j->bucket_call);
     j->bucket_call = NULL;
-    job_fail(j, "creating the missing bucket", ERR_TIMEOUT, 0, "");
+    job_fail(j, j->target, "creating the missing bucket", ERR_TIMEOUT, 0, "");
 }
 
 static void target_over(struct repair_job *j, const struct replica_answer *a)
@@ -67,7 +72,7 @@ static void target_over(struct repair_job *j, const struct replica_answer *a)
     clock_stop(j->env->clock, &j->timer);
     if (j->state == ST_ACT && a->result == REPLICA_STORED && j->plan.winner_exists &&
         etag_contradicts(a->etag, j->winner.etag)) {
-        job_fail(j, "the copy shows another ETag than its source", ERR_MISMATCH, 0, "");
+        job_fail(j, j->target, "the copy shows another ETag than its source", ERR_MISMATCH, 0, "");
         return;
     }
     if (j->state == ST_ACT && a->result == REPLICA_STORED) {
@@ -84,7 +89,7 @@ static void target_over(struct repair_job *j, const struct replica_answer *a)
         j->claimed = false; /* left alone: it ends after its lease and ambiguity_ms */
     if (a->result == REPLICA_MISSED && create_missing_bucket(j, a->code))
         return;
-    job_fail(j, job_target_name(j), a->error, a->status, a->code);
+    job_fail(j, j->target, writing(j), a->error, a->status, a->code);
 }
 
 static void on_target_done(void *ctx, const struct replica_answer *a)
@@ -130,7 +135,7 @@ static bool begin_put(struct repair_job *j)
     e = replica_put_start(j->set.by_slot[j->target], &j->target_call, &j->put, &put_events, j);
     if (e != ERR_OK) {
         j->target_call = NULL;
-        job_fail(j, job_target_name(j), e, 0, "");
+        job_fail(j, j->target, writing(j), e, 0, "");
     }
     return e == ERR_OK;
 }
@@ -148,7 +153,7 @@ static void pump(struct repair_job *j)
         if (e != ERR_OK)
             break;
         if (j->ring.end + got > j->put.body_bytes) {
-            job_fail(j, "copy: the source sends more than it declared", ERR_MISMATCH, 0, "");
+            job_fail(j, j->plan.source, "copy: the source sends more than it declared", ERR_MISMATCH, 0, "");
             return;
         }
         moved(j);
@@ -176,9 +181,9 @@ static void on_source_done(void *ctx, enum err e)
     if (j->state != ST_COPY)
         return;
     if (e != ERR_OK)
-        job_fail(j, "copy: the source broke off", e, 0, "");
+        job_fail(j, j->plan.source, "copy: the source broke off", e, 0, "");
     else if (j->ring.end != j->put.body_bytes)
-        job_fail(j, "copy: the source ended early", ERR_MISMATCH, 0, "");
+        job_fail(j, j->plan.source, "copy: the source ended early", ERR_MISMATCH, 0, "");
     else if (begin_put(j))
         job_claim(j);
 }
@@ -217,7 +222,7 @@ static void on_source_head(void *ctx, const struct http_head *head, const struct
     if (head->status != 200 || !shown_same(object, &j->winner))
         job_finish(j, JOB_LATER, 0); /* it was written meanwhile */
     else if (!keep_headers(j, head))
-        job_fail(j, "copy: the source's headers are too large", ERR_TOO_LARGE, 0, "");
+        job_fail(j, j->plan.source, "copy: the source's headers are too large", ERR_TOO_LARGE, 0, "");
 }
 
 static const struct replica_get_events source_events = {
@@ -243,7 +248,7 @@ void job_start_copy(struct repair_job *j)
     }
     e = replica_get_start(j->set.by_slot[j->plan.source], &j->source_call, &get, &source_events, j);
     if (e != ERR_OK)
-        job_fail(j, "copy", e, 0, "");
+        job_fail(j, j->plan.source, "GET", e, 0, "");
     else
         clock_start(j->env->clock, &j->timer, j->env->terms.stall_ms);
 }
@@ -255,7 +260,7 @@ void job_copy_late(struct repair_job *j)
     if (still < j->env->terms.stall_ms)
         clock_start(j->env->clock, &j->timer, j->env->terms.stall_ms - still);
     else
-        job_fail(j, "copy: no progress", ERR_TIMEOUT, 0, "");
+        job_fail(j, REPLICAS_MAX, "copy: no progress", ERR_TIMEOUT, 0, "");
 }
 
 /* ---- past the barrier ---- */
@@ -284,7 +289,7 @@ void job_act(struct repair_job *j)
     e = replica_delete_start(j->set.by_slot[j->target], &j->target_call, j->job.key.key, &put_events, j);
     if (e != ERR_OK) {
         j->target_call = NULL;
-        job_fail(j, job_target_name(j), e, 0, "");
+        job_fail(j, j->target, writing(j), e, 0, "");
     }
 }
 
@@ -296,5 +301,5 @@ void job_act_late(struct repair_job *j)
     j->target_call = NULL;
     if (r == REPLICA_UNRESOLVED)
         j->claimed = false; /* left alone */
-    job_fail(j, "no answer from the target", ERR_TIMEOUT, 0, "");
+    job_fail(j, j->target, writing(j), ERR_TIMEOUT, 0, "");
 }

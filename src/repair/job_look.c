@@ -52,7 +52,7 @@ static void on_rows(struct journal_request *r, enum err e)
     uint64_t claim_ends = c->lease_ms + j->env->terms.ambiguity_ms;
 
     if (e != ERR_OK)
-        job_fail(j, "journal", e, 0, "");
+        job_fail(j, REPLICAS_MAX, "journal", e, 0, "");
     else if (j->rows.view.count == 0)
         job_finish(j, JOB_CLEAN, 0);
     else if (j->rows.view.claimed && c->age_ms < claim_ends)

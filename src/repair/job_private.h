@@ -68,7 +68,9 @@ struct repair_job {
 
 /* job.c: each of these may be the last thing that a step does. */
 void job_finish(struct repair_job *j, enum job_result result, uint64_t wait_ms);
-void job_fail(struct repair_job *j, const char *what, enum err e, unsigned status, const char *code);
+/* `slot`: at that replica, REPLICAS_MAX: at none. */
+void job_fail(struct repair_job *j, uint32_t slot, const char *what, enum err e, unsigned status,
+              const char *code);
 void job_drop_calls(struct repair_job *j);
 void job_record(struct repair_job *j);
 
@@ -89,11 +91,6 @@ bool job_hear_target(struct repair_job *j);
 static inline struct journal *job_journal(const struct repair_job *j)
 {
     return j->env->journal;
-}
-
-static inline const char *job_target_name(const struct repair_job *j)
-{
-    return j->target < REPLICAS_MAX ? j->set.by_slot[j->target]->name : "";
 }
 
 #endif

@@ -86,7 +86,8 @@ static uint64_t backoff_ms(struct repair *r, uint32_t times)
 
 static void note_failure(struct repair *r, struct job *j)
 {
-    struct journal_attempt a = {.key = j->key, .tries = j->tries + 1, .reason = span_of(j->reason)};
+    struct journal_attempt a = {
+        .key = j->key, .tries = j->tries + 1, .slot = j->slot, .reason = span_of(j->reason)};
 
     a.wait_ms = backoff_ms(r, j->tries);
     a.dead = a.tries >= r->options.attempts;
@@ -95,7 +96,8 @@ static void note_failure(struct repair *r, struct job *j)
     if (!a.dead)
         wants_again(r, a.wait_ms);
     log_warn(a.dead ? "repair_dead_letter" : "repair_failed", LOG_U64("bucket", j->key.bucket),
-             LOG_SPAN("key", j->key.key), LOG_U64("tries", a.tries), LOG_STR("reason", j->reason));
+             LOG_SPAN("key", j->key.key), LOG_STR("replica", j->replica), LOG_U64("tries", a.tries),
+             LOG_STR("reason", j->reason));
     r->env->journal->ops->attempt(r->env->journal, &a);
 }
 
@@ -136,6 +138,7 @@ static bool under_way(const struct repair *r, const struct journal_key *key)
 
 static void start_one(struct repair *r, const struct journal_work *work)
 {
+    const struct journal_failures *failures = &work->failures;
     struct replica_set set;
     struct job *j;
 
@@ -143,9 +146,9 @@ static void start_one(struct repair *r, const struct journal_work *work)
         wants_again(r, 0);
         return;
     }
-    if (!r->recovered && (work->dead || work->wait_ms)) {
-        if (!work->dead)
-            wants_again(r, work->wait_ms);
+    if (!r->recovered && (failures->dead || failures->wait_ms)) {
+        if (!failures->dead)
+            wants_again(r, failures->wait_ms);
         return;
     }
     if (!r->options.replicas(r->options.ctx, work->key.bucket, &set))
@@ -153,7 +156,7 @@ static void start_one(struct repair *r, const struct journal_work *work)
     j = job_start(r->env, work->key, &set, &r->counters, on_job_done, r);
     if (!j)
         return;
-    j->tries = work->tries;
+    j->tries = failures->tries;
     list_append(&r->jobs, &j->node);
     r->busy++;
 }
@@ -197,7 +200,7 @@ static bool next_page(struct repair *r)
 static void read_page(struct repair *r)
 {
     r->scan.request.done = on_page;
-    r->scan.dead_too = r->recovered;
+    r->scan.list = r->recovered ? JOURNAL_ALL_WORK : JOURNAL_LIVE_WORK;
     r->scan.count = 0;
     r->scanning = true;
     r->env->journal->ops->scan(r->env->journal, &r->scan);

@@ -189,6 +189,8 @@ static enum err happen_write(struct journey *y)
     }
     for (size_t i = 0; i < w->remove_count; i++)
         disk_remove(d, y->key, &w->remove[i], "batch");
+    if (w->try_again)
+        d->work[y->key] = (struct disk_work){.until_ms = 0};
     if (w->release && d->claims[y->key].taken && d->claims[y->key].claim.id == w->release) {
         d->claims[y->key].taken = false;
         sim_trace(d->sim, "journal k%u claim released", y->key);
@@ -212,10 +214,20 @@ static enum err happen_claim(struct journey *y)
     return ERR_OK;
 }
 
+static struct journal_failures failures_of(const struct sim_journal *j, uint32_t key)
+{
+    const struct disk_work *work = &j->disk->work[key];
+    struct journal_failures f = work->failures;
+
+    f.wait_ms = work->until_ms > j->sim->now_ms ? work->until_ms - j->sim->now_ms : 0;
+    return f;
+}
+
 static void happen_read(struct journey *y)
 {
     struct journal_read *r = (struct journal_read *)(void *)y->request;
 
+    r->failures = failures_of(y->journal, y->key);
     key_view_init(&r->view);
     if (y->journal->sim->breakage != BREAK_FORGETFUL)
         disk_view(y->journal->disk, y->key, y->journal->boot, y->journal->boot_ms, &r->view);
@@ -241,11 +253,12 @@ static void happen_scan(struct journey *y)
 
     s->count = 0;
     for (uint32_t key = first; key < SIM_KEYS_MAX; key++) {
-        const struct disk_work *work = &j->disk->work[key];
+        bool dead = j->disk->work[key].failures.dead;
         struct span name = sim_key_name(key);
         char *copy;
 
-        if ((work->dead && !s->dead_too) || (!has_work(j, key) && !sim_fault(j->sim)))
+        if (s->list == (dead ? JOURNAL_LIVE_WORK : JOURNAL_DEAD_LETTERS) ||
+            (!has_work(j, key) && !sim_fault(j->sim)))
             continue;
         copy = malloc(name.len);
         if (!copy)
@@ -253,9 +266,7 @@ static void happen_scan(struct journey *y)
         memcpy(copy, name.at, name.len);
         s->work[s->count++] = (struct journal_work){
             .key = {.bucket = SIM_BUCKET, .key = {copy, name.len}},
-            .tries = work->tries,
-            .wait_ms = work->until_ms > j->sim->now_ms ? work->until_ms - j->sim->now_ms : 0,
-            .dead = work->dead,
+            .failures = failures_of(j, key),
         };
     }
 }
@@ -412,16 +423,21 @@ static void sj_forget(struct journal *j, struct journal_key key, const struct st
 static void sj_attempt(struct journal *j, const struct journal_attempt *a)
 {
     struct sim_journal *sj = of(j);
+    struct disk_work *work;
 
     if (sj->dead)
         return;
     sim_trace(sj->sim, "journal %.*s attempt %u failed: %.*s", SPAN_ARG(a->key.key), a->tries,
               SPAN_ARG(a->reason));
-    sj->disk->work[sim_key_number(a->key.key)] = (struct disk_work){
-        .tries = a->tries,
+    work = &sj->disk->work[sim_key_number(a->key.key)];
+    *work = (struct disk_work){.until_ms = 0};
+    if (!a->tries)
+        return;
+    *work = (struct disk_work){
+        .failures = {.tries = a->tries, .dead = a->dead, .slot = a->slot, .unix_ms = sj->sim->now_ms},
         .until_ms = sj->sim->now_ms + a->wait_ms,
-        .dead = a->dead,
     };
+    snprintf(work->failures.reason, sizeof(work->failures.reason), "%.*s", SPAN_ARG(a->reason));
 }
 
 static void sj_bucket_write(struct journal *j, struct journal_bucket_write *r)

@@ -20,9 +20,8 @@ struct disk_claim {
 };
 
 struct disk_work {
-    uint32_t tries;
+    struct journal_failures failures; /* wait_ms is worked out for each reader */
     uint64_t until_ms;
-    bool dead;
 };
 
 /* What is durable. */

@@ -379,9 +379,9 @@ static void the_filter_follows_every_row(void **state)
 
 static struct journal_scan page;
 
-static size_t scan_from(struct journal_key after, bool dead_too)
+static size_t scan_from(struct journal_key after, enum journal_list list)
 {
-    page = (struct journal_scan){.request.done = on_done, .after = after, .dead_too = dead_too};
+    page = (struct journal_scan){.request.done = on_done, .after = after, .list = list};
     fix.waiting++;
     fix.journal->ops->scan(fix.journal, &page);
     await_all();
@@ -389,9 +389,9 @@ static size_t scan_from(struct journal_key after, bool dead_too)
     return page.count;
 }
 
-static size_t scan_count(bool dead_too)
+static size_t scan_count(enum journal_list list)
 {
-    size_t count = scan_from((struct journal_key){0}, dead_too);
+    size_t count = scan_from((struct journal_key){0}, list);
 
     journal_scan_fini(&page);
     return count;
@@ -433,7 +433,7 @@ static void the_work_list_names_every_hint_once_in_order(void **state)
     begin_row("open rows are not in it");
     begin_row("k000100"); /* a second row of a key that is */
     do {
-        count = scan_from(after, false);
+        count = scan_from(after, JOURNAL_LIVE_WORK);
         for (size_t i = 0; i < count; i++) {
             assert_int_equal(page.work[i].key.bucket, fix.bucket);
             assert_true(span_cmp(page.work[i].key.key, span_of(last)) > 0);
@@ -452,11 +452,11 @@ static void the_work_list_has_orphans_but_no_rows_under_way(void **state)
 
     assert_int_equal(change_row("a-outcome", stamp, ROW_OUTCOME, 1, 2), ERR_OK);
     begin_row("b-open");
-    assert_int_equal(scan_count(true), 0);
+    assert_int_equal(scan_count(JOURNAL_ALL_WORK), 0);
     reopen_store();
-    assert_int_equal(scan_count(true), 2);
+    assert_int_equal(scan_count(JOURNAL_ALL_WORK), 2);
     assert_int_equal(remove_row("a-outcome", stamp), ERR_OK);
-    assert_int_equal(scan_count(true), 1);
+    assert_int_equal(scan_count(JOURNAL_ALL_WORK), 1);
 }
 
 static void note_attempt(const char *key, uint32_t tries, bool dead)
@@ -476,18 +476,18 @@ static void attempts_are_kept_until_the_key_leaves_the_list(void **state)
     note_attempt("nothing to repair", 9, true);
     reopen_store();
     pass_ms(1000);
-    assert_int_equal(scan_from((struct journal_key){0}, false), 1);
-    assert_int_equal(page.work[0].tries, 3);
-    assert_int_equal(page.work[0].wait_ms, 4000);
-    assert_false(page.work[0].dead);
+    assert_int_equal(scan_from((struct journal_key){0}, JOURNAL_LIVE_WORK), 1);
+    assert_int_equal(page.work[0].failures.tries, 3);
+    assert_int_equal(page.work[0].failures.wait_ms, 4000);
+    assert_false(page.work[0].failures.dead);
     journal_scan_fini(&page);
     assert_int_equal(stats().dead, 0);
     assert_int_equal(remove_row("k", stamp), ERR_OK);
     stamp = begin_row("k");
     assert_int_equal(change_row("k", stamp, ROW_FINAL, 1, 0), ERR_OK);
-    assert_int_equal(scan_from((struct journal_key){0}, false), 1);
-    assert_int_equal(page.work[0].tries, 0);
-    assert_int_equal(page.work[0].wait_ms, 0);
+    assert_int_equal(scan_from((struct journal_key){0}, JOURNAL_LIVE_WORK), 1);
+    assert_int_equal(page.work[0].failures.tries, 0);
+    assert_int_equal(page.work[0].failures.wait_ms, 0);
     journal_scan_fini(&page);
 }
 
@@ -499,14 +499,14 @@ static void dead_keys_are_listed_only_when_asked_for(void **state)
     note_attempt("k", 10, true);
     reopen_store();
     assert_int_equal(stats().dead, 1);
-    assert_int_equal(scan_count(false), 0);
-    assert_int_equal(scan_from((struct journal_key){0}, true), 1);
-    assert_true(page.work[0].dead);
+    assert_int_equal(scan_count(JOURNAL_LIVE_WORK), 0);
+    assert_int_equal(scan_from((struct journal_key){0}, JOURNAL_ALL_WORK), 1);
+    assert_true(page.work[0].failures.dead);
     journal_scan_fini(&page);
     note_attempt("k", 0, false);
     reopen_store();
     assert_int_equal(stats().dead, 0);
-    assert_int_equal(scan_count(false), 1);
+    assert_int_equal(scan_count(JOURNAL_LIVE_WORK), 1);
 }
 
 /* Lag. */

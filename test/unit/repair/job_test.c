@@ -388,7 +388,9 @@ static void a_refused_copy_is_a_failure_that_says_why(void **state)
     copy_past_the_barrier();
     answer_target(REPLICA_MISSED, ERR_OK, 403, "", "AccessDenied");
     released();
-    assert_string_equal(b->job->reason, "b: status 403 AccessDenied");
+    assert_string_equal(b->job->reason, "PUT: status 403 AccessDenied");
+    assert_int_equal(b->job->slot, TARGET);
+    assert_string_equal(b->job->replica, "b");
     assert_over(JOB_FAILED);
 }
 
@@ -524,7 +526,9 @@ static void a_refusal_while_the_journal_has_the_job_is_heard_afterwards(void **s
         answer_target(REPLICA_MISSED, ERR_OK, 403, "", "AccessDenied");
         journal_gives_the_job_back(when);
         released();
-        assert_string_equal(b->job->reason, "b: status 403 AccessDenied");
+        assert_string_equal(b->job->reason, "PUT: status 403 AccessDenied");
+        assert_int_equal(b->job->slot, TARGET);
+        assert_string_equal(b->job->replica, "b");
         assert_over(JOB_FAILED);
     }
 }

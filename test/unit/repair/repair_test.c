@@ -93,15 +93,14 @@ static void end(void)
 }
 
 /* The page of the walk that has begun: the key, as the journal knows it. */
-static void list_key(struct journal_work work)
+static void list_key(struct journal_failures failures)
 {
     struct journal_scan *r = y->scan;
     char *copy = strdup("the/key");
 
     assert_non_null(r);
     y->scan = NULL;
-    work.key = (struct journal_key){1, span_of(copy)};
-    r->work[0] = work;
+    r->work[0] = (struct journal_work){.key = {1, span_of(copy)}, .failures = failures};
     r->count = 1;
     r->request.done(&r->request, ERR_OK);
 }
@@ -133,9 +132,9 @@ static void read_the_row(void)
 }
 
 /* A walk in which B does not answer. */
-static void walk_without_b(struct journal_work work)
+static void walk_without_b(struct journal_failures failures)
 {
-    list_key(work);
+    list_key(failures);
     read_the_row();
     show(0, ERR_OK);
     show(2, ERR_OK);
@@ -163,7 +162,7 @@ static void a_replica_without_an_answer_is_asked_again_with_growing_waits_and_ne
     for (int i = 0; i < WALKS; i++) {
         uint64_t waited;
 
-        walk_without_b((struct journal_work){.tries = ATTEMPTS - 1});
+        walk_without_b((struct journal_failures){.tries = ATTEMPTS - 1});
         waited = next_walk_ms();
         assert_in_range(waited, backoff / 2, backoff * 3 / 2);
         backoff *= 2;
@@ -180,13 +179,13 @@ static void a_recovery_ends_the_growing_waits(void **state)
 
     start(&yard);
     for (int i = 0; i < 5; i++) {
-        walk_without_b((struct journal_work){0});
+        walk_without_b((struct journal_failures){0});
         next_walk_ms();
     }
-    walk_without_b((struct journal_work){0});
+    walk_without_b((struct journal_failures){0});
     repair_kick(y->repair, true);
     turn(&y->s);
-    walk_without_b((struct journal_work){0});
+    walk_without_b((struct journal_failures){0});
     assert_in_range(next_walk_ms(), BACKOFF_MS / 2, BACKOFF_MS * 3 / 2);
     list_nothing();
     end();
@@ -198,13 +197,14 @@ static void failures_are_counted_with_growing_waits_until_the_key_is_a_dead_lett
 
     start(&yard);
     for (uint32_t tries = 0; tries < ATTEMPTS; tries++) {
-        list_key((struct journal_work){.tries = tries});
+        list_key((struct journal_failures){.tries = tries});
         rows_read(&y->s, ERR_IO, NULL, 0);
         turn(&y->s);
         assert_int_equal(y->attempts, tries + 1);
         assert_int_equal(y->last.tries, tries + 1);
         assert_in_range(y->last.wait_ms, (BACKOFF_MS << tries) / 2, (BACKOFF_MS << tries) * 3 / 2);
         assert_int_equal(y->last.dead, tries + 1 == ATTEMPTS);
+        assert_int_equal(y->last.slot, REPLICAS_MAX);
         assert_memory_equal(y->reason, "journal: ", 9);
         next_walk_ms();
     }
@@ -218,7 +218,7 @@ static void a_success_forgets_the_failures(void **state)
     struct yard yard;
 
     start(&yard);
-    list_key((struct journal_work){.tries = 2});
+    list_key((struct journal_failures){.tries = 2});
     rows_read(&y->s, ERR_OK, NULL, 0);
     turn(&y->s);
     assert_int_equal(y->attempts, 1);
@@ -231,25 +231,26 @@ static void a_success_forgets_the_failures(void **state)
 /* The first walk is one after a recovery: everything gets another try. The second is not. */
 static void dead_letters_and_keys_that_wait_are_tried_after_a_recovery_only(void **state)
 {
-    static const struct journal_work works[] = {{.tries = 3, .dead = true}, {.tries = 1, .wait_ms = 5000}};
+    static const struct journal_failures failures[] = {{.tries = 3, .dead = true},
+                                                       {.tries = 1, .wait_ms = 5000}};
 
-    for (size_t i = 0; i < sizeof(works) / sizeof(works[0]); i++) {
+    for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
         struct yard yard;
 
         start(&yard);
-        assert_true(y->scan->dead_too);
+        assert_int_equal(y->scan->list, JOURNAL_ALL_WORK);
         list_nothing();
         repair_kick(y->repair, false);
         turn(&y->s);
-        assert_false(y->scan->dead_too);
-        list_key(works[i]);
+        assert_int_equal(y->scan->list, JOURNAL_LIVE_WORK);
+        list_key(failures[i]);
         assert_null(y->s.journal.read);
-        assert_int_equal(next_walk_ms(), works[i].dead ? INTERVAL_MS : 5000);
+        assert_int_equal(next_walk_ms(), failures[i].dead ? INTERVAL_MS : 5000);
         list_nothing();
         repair_kick(y->repair, true);
         turn(&y->s);
-        assert_true(y->scan->dead_too);
-        list_key(works[i]);
+        assert_int_equal(y->scan->list, JOURNAL_ALL_WORK);
+        list_key(failures[i]);
         rows_read(&y->s, ERR_OK, NULL, 0);
         turn(&y->s);
         next_walk_ms();
