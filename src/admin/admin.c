@@ -1,7 +1,7 @@
 /* Requests to the admin port: routes, and the life of a request.
  *
- * A request is answered at once, or by its key report when journal and replicas have said what they know. When the
- * client goes before that, the report ends by itself (a journal call cannot be taken back) and frees the request. */
+ * A request is answered at once, or when the journal, and for a key the replicas, have said what they know. A client
+ * may go before that; a journal call cannot be taken back, so it holds the request until it is answered. */
 #include "admin/admin_private.h"
 
 #include <stdlib.h>
@@ -58,44 +58,58 @@ static void get_metrics(struct admin_request *r, struct span rest)
     admin_answer(r, 200, "text/plain; version=0.0.4; charset=utf-8");
 }
 
-static void report_buckets(struct admin_request *r, const struct bucket *only)
-{
-    bucket_report_print(r->admin, &r->body, r->for_people, only);
-    admin_answer(r, 200, r->for_people ? "text/plain; charset=utf-8" : "application/json");
-}
-
 static void get_buckets(struct admin_request *r, struct span rest)
 {
-    report_buckets(r, NULL);
+    bucket_report_start(r, NULL);
 }
 
-/* BUCKET or BUCKET/KEY; everything behind the first slash is the key. */
-static void get_status(struct admin_request *r, struct span rest)
+/* BUCKET or BUCKET/KEY; everything behind the first slash is the key. NULL: it was refused. */
+static const struct catalog_bucket *find_bucket(struct admin_request *r, struct span rest, struct span *key)
 {
-    struct span path = span_head(rest, span_find(rest, '?')), bucket, key;
-    const struct catalog_bucket *found;
+    struct span path = span_head(rest, span_find(rest, '?')), bucket;
+    const struct catalog_bucket *found = NULL;
 
     bucket = span_cut(&path, '/');
-    if (!s3_decode(&r->arena, path, false, &key) || !s3_decode(&r->arena, bucket, false, &bucket))
+    if (!s3_decode(&r->arena, path, false, key) || !s3_decode(&r->arena, bucket, false, &bucket))
         admin_refuse(r, 400, "the path is not percent-encoded as it must be");
     else if (!(found = catalog_by_name(r->admin->options.catalog, bucket)))
         admin_refuse(r, 404, "there is no such bucket");
-    else if (key.len > S3_KEY_BYTES_MAX)
+    else if (key->len > S3_KEY_BYTES_MAX)
         admin_refuse(r, 400, "the key is longer than 1024 bytes");
-    else if (key.len)
-        key_report_start(r, found, key);
     else
-        report_buckets(r, &found->record);
+        return found;
+    return NULL;
+}
+
+static void get_status(struct admin_request *r, struct span rest)
+{
+    struct span key;
+    const struct catalog_bucket *found = find_bucket(r, rest, &key);
+
+    if (found && key.len)
+        key_report_start(r, found, key);
+    else if (found)
+        bucket_report_start(r, &found->record);
+}
+
+static void post_retry(struct admin_request *r, struct span rest)
+{
+    struct span key;
+    const struct catalog_bucket *found = find_bucket(r, rest, &key);
+
+    if (found)
+        retry_start(r, found->record.id, key);
 }
 
 static const struct route {
     struct span path;
     bool open_ended; /* anything may follow */
-    void (*get)(struct admin_request *r, struct span rest);
+    bool is_post;    /* else GET and HEAD */
+    void (*answer)(struct admin_request *r, struct span rest);
 } routes[] = {
-    {{"/healthz", 8}, false, get_healthz}, {{"/readyz", 7}, false, get_readyz},
-    {{"/metrics", 8}, false, get_metrics}, {{"/status", 7}, false, get_buckets},
-    {{"/status/", 8}, true, get_status},
+    {{"/healthz", 8}, false, false, get_healthz}, {{"/readyz", 7}, false, false, get_readyz},
+    {{"/metrics", 8}, false, false, get_metrics}, {{"/status", 7}, false, false, get_buckets},
+    {{"/status/", 8}, true, false, get_status},   {{"/retry/", 7}, true, true, post_retry},
 };
 
 static const struct route *find_route(struct span target, struct span *rest)
@@ -114,8 +128,10 @@ static const struct route *find_route(struct span target, struct span *rest)
 
 /* --- requests --------------------------------------------------------------------------------------------- */
 
-void admin_request_free(struct admin_request *r)
+static void free_if_over(struct admin_request *r)
 {
+    if (r->http || r->held)
+        return;
     r->admin->requests--;
     text_fini(&r->body);
     arena_fini(&r->arena);
@@ -127,8 +143,20 @@ static void on_done(void *ctx, enum err result)
     struct admin_request *r = ctx;
 
     r->http = NULL;
-    if (key_report_leave(r))
-        admin_request_free(r);
+    key_report_leave(r);
+    free_if_over(r);
+}
+
+struct admin_request *admin_request_hold(struct admin_request *r)
+{
+    r->held++;
+    return r;
+}
+
+void admin_request_release(struct admin_request *r)
+{
+    r->held--;
+    free_if_over(r);
 }
 
 static void on_request(void *ctx, struct http_exchange *x, const struct http_head *head,
@@ -149,13 +177,17 @@ static void on_request(void *ctx, struct http_exchange *x, const struct http_hea
     *exchange_ctx = r;
     r->for_people = accept && span_starts(*accept, SPAN("text/plain"));
     route = find_route(head->target, &rest);
-    if (head->method != HTTP_GET && head->method != HTTP_HEAD)
+    if (!route)
+        admin_refuse(
+            r, 404,
+            "known here: /healthz /readyz /metrics /status /status/BUCKET /status/BUCKET/KEY, and POST "
+            "/retry/BUCKET /retry/BUCKET/KEY");
+    else if (route->is_post && head->method != HTTP_POST)
+        admin_refuse(r, 405, "only POST is known here");
+    else if (!route->is_post && head->method != HTTP_GET && head->method != HTTP_HEAD)
         admin_refuse(r, 405, "only GET is known here");
-    else if (!route)
-        admin_refuse(r, 404,
-                     "known here: /healthz /readyz /metrics /status /status/BUCKET /status/BUCKET/KEY");
     else
-        route->get(r, rest);
+        route->answer(r, rest);
 }
 
 /* --- the port --------------------------------------------------------------------------------------------- */

@@ -1,12 +1,15 @@
-/* admin/admin.h - the admin port: health, metrics and what every replica holds, over plain HTTP.
+/* admin/admin.h - the admin port: health, metrics, what every replica holds, another try for what could not be repaired;
+ * over plain HTTP.
  *
  *   GET /healthz               200 while the process works
  *   GET /readyz                200 while it takes requests, else 503 and why not
  *   GET /metrics               Prometheus text
- *   GET /status                buckets and their replicas: state, hints, lag
+ *   GET /status                buckets and their replicas: state, hints, lag; the first dead letters
  *   GET /status/BUCKET         the same of one bucket
- *   GET /status/BUCKET/KEY     the key's rows and claim, and what each replica shows
- * The status pages are JSON, or tables for people when asked with Accept: text/plain. No authentication: it belongs
+ *   GET /status/BUCKET/KEY     the key's rows, claim and failed repairs, and what each replica shows
+ *   POST /retry/BUCKET         all dead letters of the bucket are queued for repair again
+ *   POST /retry/BUCKET/KEY     the same for one key, which need not be a dead letter yet
+ * Status and retry answer in JSON, or in text for people when asked with Accept: text/plain. No authentication: it belongs
  * on a private address. */
 #ifndef ADMIN_ADMIN_H
 #define ADMIN_ADMIN_H
@@ -27,9 +30,9 @@ struct admin_loop {
 
 struct admin_options {
     struct loop *loop;
-    struct env *env;         /* of this loop */
-    struct catalog *catalog; /* of this loop */
-    const struct repair *repair;
+    struct env *env;                /* of this loop */
+    struct catalog *catalog;        /* of this loop */
+    struct repair *repair;          /* on this loop */
     const struct admin_loop *loops; /* borrowed, all of them */
     size_t loop_count;
     const char *const *backends; /* names, borrowed */

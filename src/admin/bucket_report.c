@@ -1,7 +1,14 @@
-/* /status: every bucket's replicas, whether they answer, and what they miss. */
+/* /status: every bucket's replicas, whether they answer, and what they miss; below that, what repair has given up on. */
 #include "admin/admin_private.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+struct bucket_report {
+    struct admin_request *request;
+    struct bucket only; /* id 0: of all */
+    struct journal_scan dead;
+};
 
 static bool shares_backend(const struct bucket *b, uint32_t slot)
 {
@@ -98,7 +105,7 @@ static void print_bucket(const struct admin *a, struct text *out, struct table *
         print_json(a, out, b, lag);
 }
 
-void bucket_report_print(const struct admin *a, struct text *out, bool for_people, const struct bucket *only)
+static void print_buckets(const struct admin *a, struct text *out, bool for_people, const struct bucket *only)
 {
     static const char *const heads[] = {"BUCKET", "REPLICA", "BUCKET THERE", "STATE", "HINTS", "LAG"};
     struct journal *j = a->options.env->journal;
@@ -111,9 +118,9 @@ void bucket_report_print(const struct admin *a, struct text *out, bool for_peopl
         table_cell(table, "%s", heads[i]);
     if (!table)
         text_add(out, SPAN("{\"buckets\":["));
-    if (only)
+    if (only->id)
         print_bucket(a, out, table, only);
-    while (!only && j->ops->bucket_after(j, span_of(b.name), &b)) {
+    while (!only->id && j->ops->bucket_after(j, span_of(b.name), &b)) {
         if (!table && !first)
             text_add(out, SPAN(",\n"));
         print_bucket(a, out, table, &b);
@@ -122,5 +129,54 @@ void bucket_report_print(const struct admin *a, struct text *out, bool for_peopl
     if (table)
         table_end(table, out);
     else
-        text_add(out, SPAN("]}\n"));
+        text_add(out, SPAN("]"));
+}
+
+static void print_report(struct bucket_report *b, enum err result)
+{
+    struct admin_request *r = b->request;
+
+    print_buckets(r->admin, &r->body, r->for_people, &b->only);
+    if (!result)
+        dead_letters_print(r->admin, &r->body, r->for_people, &b->dead,
+                           dead_letters_of(&b->dead, b->only.id));
+    else if (r->for_people)
+        text_printf(&r->body, "\ndead letters are not known: the journal does not answer: %s\n",
+                    err_text(result));
+    else
+        text_add(&r->body, SPAN(",\"dead_letters\":null"));
+    if (!r->for_people)
+        text_add(&r->body, SPAN("}\n"));
+    admin_answer(r, 200, r->for_people ? "text/plain; charset=utf-8" : "application/json");
+}
+
+static void on_dead(struct journal_request *request, enum err result)
+{
+    struct bucket_report *b = LIST_ENTRY(request, struct bucket_report, dead.request);
+    struct admin_request *r = b->request;
+
+    if (r->http)
+        print_report(b, result);
+    if (!result)
+        journal_scan_fini(&b->dead);
+    free(b);
+    admin_request_release(r);
+}
+
+void bucket_report_start(struct admin_request *r, const struct bucket *only)
+{
+    struct journal *j = r->admin->options.env->journal;
+    struct bucket_report *b = calloc(1, sizeof(*b));
+
+    if (!b) {
+        admin_refuse(r, 500, "out of memory");
+        return;
+    }
+    b->request = admin_request_hold(r);
+    if (only)
+        b->only = *only;
+    b->dead.list = JOURNAL_DEAD_LETTERS;
+    b->dead.after.bucket = b->only.id;
+    b->dead.request.done = on_dead;
+    j->ops->scan(j, &b->dead);
 }

@@ -129,6 +129,14 @@ static void print_json(struct key_report *k)
     rows_json(out, k);
     text_add(out, SPAN("],\"claim\":"));
     claim_json(out, k);
+    text_add(out, SPAN(",\"failures\":"));
+    if (k->read.failures.tries) {
+        text_add(out, SPAN("{"));
+        failures_json(out, &k->bucket.record, &k->read.failures);
+        text_add(out, SPAN("}"));
+    } else {
+        text_add(out, SPAN("null"));
+    }
     text_add(out, SPAN(",\"replicas\":["));
     for (uint32_t i = 0; i < REPLICAS_MAX; i++) {
         if (!(k->bucket.set.mask >> i & 1))
@@ -211,6 +219,8 @@ static void print_tables(struct key_report *k)
     if (k->read.view.claimed)
         text_printf(out, "claimed by a repair for %llu ms\n",
                     (unsigned long long)k->read.view.claim.lease_ms);
+    if (k->read.failures.tries)
+        failures_lines(k->request->admin, out, &k->bucket.record, &k->read.failures);
     text_add(out, SPAN("\n"));
     heads(&table, names);
     for (uint32_t i = 0; i < REPLICAS_MAX; i++)
@@ -228,10 +238,7 @@ static void end_if_complete(struct key_report *k)
     if (k->reading || k->waiting)
         return;
     clock_stop(r->admin->options.env->clock, &k->deadline);
-    if (!r->http) {
-        (void)key_report_leave(r);
-        admin_request_free(r);
-    } else if (k->read_error) {
+    if (k->read_error) {
         text_printf(&r->body, "the journal does not answer: %s\n", err_text(k->read_error));
         admin_answer(r, 503, "text/plain; charset=utf-8");
     } else {
@@ -246,12 +253,17 @@ static void end_if_complete(struct key_report *k)
 static void on_read(struct journal_request *request, enum err result)
 {
     struct key_report *k = LIST_ENTRY(request, struct key_report, read.request);
+    struct admin_request *r = k->request;
 
     k->reading = false;
     k->read_error = result;
     if (result)
         key_view_init(&k->read.view);
-    end_if_complete(k);
+    if (r->http)
+        end_if_complete(k);
+    else
+        key_view_fini(&k->read.view);
+    admin_request_release(r);
 }
 
 static void on_head(void *ctx, enum err error, unsigned status, const struct replica_object *object)
@@ -289,19 +301,16 @@ static void on_deadline(struct timer *t)
     end_if_complete(k);
 }
 
-bool key_report_leave(struct admin_request *r)
+void key_report_leave(struct admin_request *r)
 {
     struct key_report *k = r->report;
 
     if (!k)
-        return true;
+        return;
     clock_stop(r->admin->options.env->clock, &k->deadline);
     give_up(k);
-    if (k->reading)
-        return false;
-    key_view_fini(&k->read.view);
-    r->report = NULL;
-    return true;
+    if (!k->reading)
+        key_view_fini(&k->read.view);
 }
 
 void key_report_start(struct admin_request *r, const struct catalog_bucket *bucket, struct span key)
@@ -319,7 +328,9 @@ void key_report_start(struct admin_request *r, const struct catalog_bucket *buck
     k->bucket = *bucket;
     k->read.key = (struct journal_key){.bucket = bucket->record.id, .key = key};
     k->read.request.done = on_read;
+    k->read.failures_too = true;
     k->reading = true;
+    admin_request_hold(r);
     timer_init(&k->deadline, on_deadline);
     clock_start(env->clock, &k->deadline, env->terms.first_byte_ms);
     for (uint32_t i = 0; i < REPLICAS_MAX; i++) {

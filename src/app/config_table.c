@@ -115,8 +115,8 @@ static const struct config_row bucket_rows[] = {
 
 static const struct config_row admin_rows[] = {
     {"listen", CONFIG_ADDRESS, AT(config_admin, listen), .fallback = "127.0.0.1:8001",
-     .text =
-         "Address of /healthz, /readyz, /metrics and /status; it asks for no password, so keep it private."},
+     .text = "Address of /healthz, /readyz, /metrics, /status and /retry; it asks for no password, so keep "
+             "it private."},
 };
 
 static const struct config_row tls_rows[] = {

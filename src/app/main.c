@@ -21,14 +21,18 @@ static const char *const help =
     "masked\n"
     "  s3mirror --print-config --markdown                     the same as a page (docs/configuration.md)\n"
     "  s3mirror status [BUCKET[/KEY]] [--json] [--config FILE | --admin ADDRESS:PORT]\n"
-    "                                                         what every replica holds and misses\n"
+    "                                                         what every replica holds and misses; dead "
+    "letters\n"
+    "  s3mirror retry BUCKET[/KEY] [--json] [--config FILE | --admin ADDRESS:PORT]\n"
+    "                                                         another try for its dead letters, or for the "
+    "key\n"
     "  s3mirror --version | --help\n"
     "\n"
     "FILE is /etc/s3mirror/s3mirror.yaml unless told otherwise. The gateway ends in order on SIGTERM or "
     "SIGINT, at\n"
     "once on the second one. Exit status: 0 good, 1 something is wrong (said on stderr), 2 wrong usage.\n";
 
-enum command { RUN, CHECK, PRINT, STATUS, VERSION, HELP };
+enum command { RUN, CHECK, PRINT, STATUS, RETRY, VERSION, HELP };
 
 struct arguments {
     enum command command;
@@ -77,13 +81,21 @@ static bool set_option(struct arguments *a, int option)
 
 static bool set_words(struct arguments *a, char **words, int count)
 {
-    if (count && (strcmp(words[0], "status") != 0 || !set_command(a, STATUS) || count > 2)) {
+    bool retry = count && strcmp(words[0], "retry") == 0;
+
+    if (count > 2 || (count && !retry && strcmp(words[0], "status") != 0)) {
         fprintf(stderr, "s3mirror: unexpected '%s'\n", words[count > 2 ? 2 : 0]);
         return false;
     }
+    if (count && !set_command(a, retry ? RETRY : STATUS))
+        return false;
     a->what = count == 2 ? words[1] : NULL;
-    if ((a->json || a->admin) && a->command != STATUS) {
-        fputs("s3mirror: --json and --admin belong to status\n", stderr);
+    if (retry && !a->what) {
+        fputs("s3mirror: retry what? a BUCKET or a BUCKET/KEY\n", stderr);
+        return false;
+    }
+    if ((a->json || a->admin) && a->command != STATUS && a->command != RETRY) {
+        fputs("s3mirror: --json and --admin belong to status and retry\n", stderr);
         return false;
     }
     if (a->markdown && a->command != PRINT) {
@@ -145,17 +157,17 @@ static int print(const struct arguments *a)
     return 0;
 }
 
-static int status(const struct arguments *a)
+static int ask(const struct arguments *a, int (*page)(const char *admin, const char *what, bool json))
 {
     struct config *c;
     int result;
 
     if (a->admin)
-        return status_print(a->admin, a->what, a->json);
+        return page(a->admin, a->what, a->json);
     c = load(a->file);
     if (!c)
         return EXIT_WRONG;
-    result = status_print(c->admin.listen.text, a->what, a->json);
+    result = page(c->admin.listen.text, a->what, a->json);
     config_free(c);
     return result;
 }
@@ -182,7 +194,8 @@ int main(int argc, char **argv)
     case VERSION: puts("s3mirror " S3MIRROR_VERSION); return 0;
     case CHECK: return with_config(&a, check);
     case PRINT: return print(&a);
-    case STATUS: return status(&a);
+    case STATUS: return ask(&a, status_print);
+    case RETRY: return ask(&a, status_retry);
     case RUN: break;
     }
     return with_config(&a, service_run);

@@ -1,4 +1,4 @@
-/* A small blocking HTTP client, so that `status` works whatever state the gateway is in: one request, one answer,
+/* A small blocking HTTP client, so that `status` and `retry` work whatever state the gateway is in: one request, one answer,
  * the connection ends. The gateway prints the tables itself (Accept: text/plain); there is nothing to parse here. */
 #include "app/status.h"
 
@@ -47,15 +47,16 @@ static int connect_to(const struct config_address *a)
 }
 
 /* BUCKET[/KEY] as a path: the first slash ends the bucket's name, the others belong to the key. */
-static struct span request_of(struct arena *arena, const char *admin, const char *what, bool json)
+static struct span request_of(struct arena *arena, const char *admin, const char *page, const char *what,
+                              bool json)
 {
     struct span path = s3_path_encode(arena, span_of(what ? what : ""));
 
     if (!path.at)
         return path;
-    return arena_printf(arena,
-                        "GET /status%s%.*s HTTP/1.1\r\nHost: %s\r\nAccept: %s\r\nConnection: close\r\n\r\n",
-                        path.len ? "/" : "", SPAN_ARG(path), admin, json ? "application/json" : "text/plain");
+    return arena_printf(arena, "%s%s%.*s HTTP/1.1\r\nHost: %s\r\nAccept: %s\r\nConnection: close\r\n\r\n",
+                        page, path.len ? "/" : "", SPAN_ARG(path), admin,
+                        json ? "application/json" : "text/plain");
 }
 
 static bool send_all(int fd, struct span s)
@@ -141,7 +142,7 @@ static int ask(const char *admin, const struct config_address *address, struct s
     return result;
 }
 
-int status_print(const char *admin, const char *what, bool json)
+static int ask_page(const char *admin, const char *page, const char *what, bool json)
 {
     static const struct config_row row = {.type = CONFIG_ADDRESS};
     struct config_address address = {.len = 0};
@@ -152,7 +153,7 @@ int status_print(const char *admin, const char *what, bool json)
 
     arena_init(&arena, ARENA_BYTES);
     wrong = config_value_parse(&arena, &row, span_of(admin), "", &address);
-    request = request_of(&arena, admin, what, json);
+    request = request_of(&arena, admin, page, what, json);
     if (wrong)
         result = failed(admin, wrong);
     else if (!request.at)
@@ -163,4 +164,14 @@ int status_print(const char *admin, const char *what, bool json)
     }
     arena_fini(&arena);
     return result;
+}
+
+int status_print(const char *admin, const char *what, bool json)
+{
+    return ask_page(admin, "GET /status", what, json);
+}
+
+int status_retry(const char *admin, const char *what, bool json)
+{
+    return ask_page(admin, "POST /retry", what, json);
 }
