@@ -39,7 +39,12 @@ def seaweedfs(directory, ports, access_key, secret_key):
              "webdav": "false", "admin.ui": "false", "master.telemetry": "false",
              "s3.autoCreateBucket": "false", "s3.allowDeleteBucketNotEmpty": "false",
              "s3.config": directory / "s3.json"}
-    return [tool("weed"), "mini", *(f"-{name}={value}" for name, value in flags.items())], {}
+    return [tool("weed"), "-logtostderr", "mini", *(f"-{name}={value}" for name, value in flags.items())], {}
+
+
+def strays(backend):
+    """What a killed server leaves outside its directory: weed has sockets in /tmp whatever one tells it."""
+    return [path for port in backend.get("ports", ()) for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock")]
 
 
 def minio(directory, ports, access_key, secret_key):

@@ -131,7 +131,7 @@ class Rig:
             else:
                 count, command = kinds.KINDS[kind]
                 ports = process.free_ports(count)
-                backend["endpoint"] = f"http://127.0.0.1:{ports[0]}"
+                backend["ports"], backend["endpoint"] = ports, f"http://127.0.0.1:{ports[0]}"
                 backend["argv"], backend["env"] = command(home, ports, backend["access_key"], backend["secret_key"])
             secret = Path(backend["secret_file"])
             secret.touch(mode=0o600)
@@ -187,7 +187,11 @@ class Rig:
             self.directory.rmdir()
 
     def clear(self):
-        """Remove what a rig leaves in its directory, and nothing else that may be there."""
+        """Remove what a rig leaves in its directory and what its servers leave elsewhere, and nothing else."""
+        for backend in self.state["backends"] if self.state else ():
+            for path in kinds.strays(backend):
+                with contextlib.suppress(OSError):
+                    path.unlink()
         known = {"rig.json", "rig.new", *(f"g{n}" for n in range(1, 100)), *string.ascii_lowercase}
         for entry in self.directory.iterdir():
             if entry.name in known:
