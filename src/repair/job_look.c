@@ -125,7 +125,10 @@ static void planned(struct repair_job *j)
 
     plan_make(&j->plan, &j->rows.view, j->set.mask, j->shown);
     if (j->plan.result == PLAN_WAIT || j->plan.result == PLAN_REST) {
-        job_finish(j, j->mute ? JOB_AWAY : JOB_REST, 0);
+        if (j->refused < REPLICAS_MAX)
+            job_fail(j, j->refused, "HEAD", ERR_OK, j->refused_status, "");
+        else
+            job_finish(j, j->mute ? JOB_AWAY : JOB_REST, 0);
         return;
     }
     j->winner = j->shown[j->plan.source].object;
@@ -184,6 +187,10 @@ static void on_shown(void *ctx, enum err e, unsigned status, const struct replic
         j->shown[a->slot].object = *object;
     else if (status == 0 || status >= 500)
         j->mute |= 1u << a->slot;
+    else {
+        j->refused = a->slot;
+        j->refused_status = status;
+    }
     if (!j->asked)
         looked(j);
 }
@@ -211,6 +218,7 @@ static void ask_all(struct repair_job *j, enum job_state state)
 {
     j->state = state;
     j->mute = 0;
+    j->refused = REPLICAS_MAX;
     memset(j->shown, 0, sizeof(j->shown));
     for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++) {
         struct asking *a = &j->asking[slot];

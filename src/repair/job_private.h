@@ -45,8 +45,10 @@ struct repair_job {
     uint64_t claim_asked_ms;
 
     struct asking asking[REPLICAS_MAX];
-    uint32_t asked; /* slots whose HEAD is under way */
-    uint32_t mute;  /* slots that did not answer theirs: nothing, or a 5xx */
+    uint32_t asked;          /* slots whose HEAD is under way */
+    uint32_t mute;           /* slots that did not answer theirs: nothing, or a 5xx */
+    uint32_t refused;        /* a slot that refused its HEAD, REPLICAS_MAX: none */
+    unsigned refused_status; /* by a 4xx: revoked credentials, say */
     struct shown shown[REPLICAS_MAX];
     struct plan plan;
     struct replica_object winner;

@@ -548,7 +548,7 @@ static void a_head_without_an_answer_is_no_failure_of_the_key(void **state)
         enum job_result result;
     } answers[] = {
         {ERR_TIMEOUT, 0, JOB_AWAY},       {ERR_REFUSED, 0, JOB_AWAY}, {ERR_RESET, 0, JOB_AWAY},
-        {ERR_UNAVAILABLE, 503, JOB_AWAY}, {ERR_DNS, 0, JOB_AWAY},     {ERR_UNAVAILABLE, 403, JOB_REST},
+        {ERR_UNAVAILABLE, 503, JOB_AWAY}, {ERR_DNS, 0, JOB_AWAY},
     };
 
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
@@ -561,6 +561,20 @@ static void a_head_without_an_answer_is_no_failure_of_the_key(void **state)
         head_without_an_object(TARGET, answers[i].error, answers[i].status);
         assert_over(answers[i].result);
     }
+}
+
+static void a_head_that_is_refused_is_a_failure_that_says_where(void **state)
+{
+    struct bench bench;
+
+    start(&bench);
+    rows_read(&b->s, ERR_OK, &missed_by_b, 1);
+    show(0, 'x');
+    show(2, 'x');
+    head_without_an_object(TARGET, ERR_UNAVAILABLE, 403);
+    assert_int_equal(b->job->slot, TARGET);
+    assert_string_equal(b->job->reason, "HEAD: status 403");
+    assert_over(JOB_FAILED);
 }
 
 static void a_replica_that_says_nothing_is_away_until_its_breaker_closes(void **state)
@@ -708,6 +722,7 @@ int main(void)
         cmocka_unit_test(a_bucket_that_cannot_be_created_is_a_failure),
         cmocka_unit_test(a_refusal_while_the_journal_has_the_job_is_heard_afterwards),
         cmocka_unit_test(a_head_without_an_answer_is_no_failure_of_the_key),
+        cmocka_unit_test(a_head_that_is_refused_is_a_failure_that_says_where),
         cmocka_unit_test(a_replica_that_says_nothing_is_away_until_its_breaker_closes),
         cmocka_unit_test(replicas_that_cannot_even_be_asked_are_away),
         cmocka_unit_test(the_others_go_on_without_a_replica_that_does_not_answer),
