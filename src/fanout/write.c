@@ -171,13 +171,13 @@ static void leave_inside(struct write *w)
 
 void write_filled(struct write *w, size_t bytes)
 {
-    struct chunk *c = w->ring.last;
+    const char *at = w->ring.last->data + w->ring.last->len; /* the last chunk is the ring's to its end */
 
     w->inside++;
-    w->crc32 = crc32_add(w->crc32, c->data + c->len, bytes);
     ring_produced(&w->ring, bytes);
     if (w->streams)
         legs_feed(w);
+    w->crc32 = crc32_add(w->crc32, at, bytes);
     leave_inside(w);
 }
 

@@ -49,7 +49,8 @@ enum err write_open(struct write **out, struct env *env, const struct write_spec
                     const struct write_events *events, void *ctx) MUST_CHECK;
 /* Room for body bytes. ERR_AGAIN: `drain` will fire. Not to be called when all body_bytes are there. */
 enum err write_room(struct write *w, struct iovec *out) MUST_CHECK;
-/* So many bytes were put there. They may leave for the replicas, up to the barrier. */
+/* So many bytes were put there. They may leave for the replicas, up to the barrier; they stay readable where they are
+ * until the next call. */
 void write_filled(struct write *w, size_t bytes);
 /* The body is complete and verified. For a delete it is called right after write_open. */
 void write_verified(struct write *w);

@@ -104,9 +104,10 @@ static void pump(struct exchange *x)
             refuse_body(x, e == ERR_TIMEOUT ? S3_REQUEST_TIMEOUT : S3_INCOMPLETE_BODY, NULL);
             return;
         }
-        body_check_add(&x->check, room.iov_base, got);
         x->body_bytes_in += got;
         write_filled(x->write, got);
+        body_check_add(&x->check, room.iov_base,
+                       got); /* after the sends: they copy what the read has left warm */
         if (x->body_bytes_in == x->request.body_bytes)
             whole(x);
     }
