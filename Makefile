@@ -16,7 +16,8 @@ help:
 	@echo 'make test              everything that proves it, in about an hour (some of it: tools/run-tests --help)'
 	@echo 'make bench             measure it beside the raw limit and real servers'
 	@echo 'make fuzz              every fuzz target for a minute, or TARGET=http_head FUZZ_SECONDS=600'
-	@echo 'make tsan              unit tests and simulation under ThreadSanitizer'
+	@echo 'make tsan              unit tests, simulation and the gateway under ThreadSanitizer'
+	@echo 'make valgrind          the same under valgrind, with a shorter simulation'
 	@echo 'make install           the program, to PREFIX=$(PREFIX), under DESTDIR= if given'
 	@echo 'make clean             remove what was built; what was installed stays, .venv too'
 	@echo 'make setup             only install what these need: Debian packages, and .venv (setup-tests: all of it)'
@@ -40,11 +41,13 @@ bench: all
 fuzz: setup-tests
 	tools/run-fuzz --seconds $(FUZZ_SECONDS) $(TARGET)
 
-# Unit tests and simulation under ThreadSanitizer.
+# Unit tests, simulation and the gateway in front of real servers. Chosen e2e tests only: tools/run-tests --help
 tsan: setup-tests
-	test -f build-tsan/build.ninja || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
-	ninja -C build-tsan
-	meson test -C build-tsan --print-errorlogs
+	tools/run-tests --under tsan
+
+valgrind: setup-tests
+	@tools/setup valgrind
+	tools/run-tests --under valgrind
 
 install: all
 	install -D $(BUILD)/src/app/s3mirror $(DESTDIR)$(PREFIX)/bin/s3mirror
@@ -52,4 +55,4 @@ install: all
 clean:
 	rm -rf build build-*
 
-.PHONY: all help setup setup-tests test demo bench fuzz tsan install clean
+.PHONY: all help setup setup-tests test demo bench fuzz tsan valgrind install clean

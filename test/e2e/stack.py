@@ -12,13 +12,17 @@ from riglib.s3 import S3
 from riglib.sigv4 import quote_key
 from wire import Signer, Wire
 
-# Short enough for tests, long enough for a sanitized gateway on a busy machine.
+# Short enough for tests, long enough for a sanitized gateway on a busy machine. Two loops on any machine, so that what
+# they share is shared.
 QUICK = {"terms.ambiguity_ms": 1500, "terms.stall_ms": 1500, "terms.detach_ms": 1500, "terms.write_ms": 15_000,
          "terms.first_byte_ms": 1500, "terms.lease_ms": 3000, "terms.lease_margin_ms": 500, "terms.probe_ms": 200,
-         "repair.interval_ms": 200, "repair.backoff_ms": 100, "drain_ms": 15_000, "log.level": "debug"}
+         "repair.interval_ms": 200, "repair.backoff_ms": 100, "drain_ms": 15_000, "log.level": "debug",
+         "loops": 2}
 STAMP = "x-amz-meta-s3mirror-stamp"
 KEPT = ("content-type", "content-disposition", "content-language", "content-encoding", "cache-control", "expires")
-SANITIZER = re.compile(r"ERROR: (Address|Leak|Undefined)|runtime error:|Assertion .* failed|SUMMARY: ")
+# The last is valgrind, which with -q says nothing else.
+SANITIZER = re.compile(r"(ERROR|WARNING): (Address|Leak|Undefined|Thread)|runtime error:|Assertion .* failed|SUMMARY: "
+                       r"|^==\d+== ", re.M)
 
 
 class Stack:
