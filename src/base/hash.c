@@ -88,9 +88,30 @@ void hmac_sha256(const struct hmac_key *k, struct span message, uint8_t out[stat
     SHA256_Final(out, &h);
 }
 
+/* ISA-L's widest kernels return with the upper halves of the vector registers in use. Until they are cleared every
+ * instruction of the older kind drags them along, and those of SHA-256 are of that kind: it took a third longer. */
+#if defined(__x86_64__)
+__attribute__((target("avx"))) static void clear_upper_halves(void)
+{
+    __builtin_ia32_vzeroupper();
+}
+
+static void leave_isal(void)
+{
+    if (__builtin_cpu_supports("avx"))
+        clear_upper_halves();
+}
+#else
+static void leave_isal(void)
+{
+}
+#endif
+
 uint32_t crc32_add(uint32_t crc, const void *at, size_t len)
 {
-    return crc32_gzip_refl(crc, at, len);
+    crc = crc32_gzip_refl(crc, at, len);
+    leave_isal();
+    return crc;
 }
 
 /* ISA-L's iSCSI CRC leaves both inversions to its caller and takes an int as length. */
@@ -106,6 +127,7 @@ uint32_t crc32c_add(uint32_t crc, const void *at, size_t len)
         p += n;
         len -= (size_t)n;
     }
+    leave_isal();
     return ~crc;
 }
 
