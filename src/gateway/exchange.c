@@ -15,7 +15,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-static const struct operation *const operations[] = {
+static const struct operation *const operations[S3_OP_COUNT] = {
     [S3_OP_LIST_BUCKETS] = &operation_list_buckets,
     [S3_OP_CREATE_BUCKET] = &operation_create_bucket,
     [S3_OP_HEAD_BUCKET] = &operation_head_bucket,
@@ -25,7 +25,6 @@ static const struct operation *const operations[] = {
     [S3_OP_HEAD_OBJECT] = &operation_head,
     [S3_OP_DELETE_OBJECT] = &operation_delete,
 };
-_Static_assert(sizeof(operations) / sizeof(operations[0]) == S3_OP_COUNT, "every operation has a row");
 
 static struct gateway_op_counters *counters_of(struct exchange *x)
 {
@@ -175,7 +174,7 @@ static enum s3_code admit(struct exchange *x, const char **message, struct span 
     key = find_key(g, claim.access_key);
     if (!key)
         return S3_INVALID_ACCESS_KEY_ID;
-    code = s3_request_parse(&x->request, x->head, &x->arena, message);
+    code = s3_request_parse(&x->request, x->head, S3_PROOF_HEADER, NULL, &x->arena, message);
     if (code != S3_OK)
         return code;
     x->parsed = true;
@@ -205,6 +204,10 @@ static void run(struct exchange *x)
         x->bucket = copy;
     }
     x->operation = operations[x->request.op];
+    if (!x->operation) {
+        exchange_error(x, S3_NOT_IMPLEMENTED, NULL);
+        return;
+    }
     x->operation->start(x);
 }
 

@@ -388,7 +388,7 @@ static void start_list(struct exchange *x)
     size_t count = 0, room = 0;
     bool more;
 
-    while ((more = next_bucket(x, name, &b)) && count < x->request.max_buckets) {
+    while ((more = next_bucket(x, name, &b)) && count < x->request.max_keys) {
         name = arena_dup(&x->arena, span_of(b.name));
         if (count == room) {
             room = room ? 2 * room : 64;

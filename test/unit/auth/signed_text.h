@@ -37,7 +37,7 @@ static inline void check_text(struct outcome *out, struct span text, bool raw, s
             if (span_ieq(head.headers[i].name, SPAN("x-amz-content-sha256")))
                 out->request.payload_text = head.headers[i].value;
     } else {
-        out->code = s3_request_parse(&out->request, &head, arena, &out->message);
+        out->code = s3_request_parse(&out->request, &head, S3_PROOF_HEADER, NULL, arena, &out->message);
     }
     if (out->code == S3_OK)
         out->code = sigv4_verify(keys, &out->claim, secret, SPAN(REGION), &head, &out->request, now_unix_s,

@@ -40,7 +40,7 @@ static void expect(const char *text, enum s3_code code, const char *says)
 
     arena_reset(&arena);
     head_from_text(&head, span_of(text));
-    got = s3_request_parse(&request, &head, &arena, &message);
+    got = s3_request_parse(&request, &head, S3_PROOF_HEADER, NULL, &arena, &message);
     if (got != code || (says && (!message || !strstr(message, says))))
         fail_msg("%s: %s, %s", text, s3_error(got)->name, message ? message : "(the table's message)");
 }

@@ -33,7 +33,7 @@ static enum s3_code parse(const char *text)
 {
     arena_reset(&arena);
     head_from_text(&head, span_of(text));
-    return s3_request_parse(&request, &head, &arena, &message);
+    return s3_request_parse(&request, &head, S3_PROOF_HEADER, NULL, &arena, &message);
 }
 
 static void expect(const char *text, enum s3_code code, const char *says)
@@ -204,10 +204,10 @@ static void no_sub_resource_falls_through_to_another_operation(void **state)
 static void known_parameters_are_taken(void **state)
 {
     expect("GET /?max-buckets=7&prefix=a%2B+b" FIELDS, S3_OK, NULL);
-    assert_int_equal(request.max_buckets, 7);
+    assert_int_equal(request.max_keys, 7);
     assert_true(span_is(request.prefix, "a+ b"));
     expect("GET /?" FIELDS, S3_OK, NULL);
-    assert_int_equal(request.max_buckets, 10000);
+    assert_int_equal(request.max_keys, 10000);
     assert_true(span_is(request.prefix, ""));
     expect("GET /media/a?x-id=GetObject&response-content-type=text%2Fplain&response-expires=never" FIELDS,
            S3_OK, NULL);
@@ -276,7 +276,7 @@ static void a_full_arena_is_no_crash(void **state)
 
         arena_init(&none, 0);
         head_from_text(&head, span_of(texts[i]));
-        assert_int_not_equal(s3_request_parse(&request, &head, &none, &message), S3_OK);
+        assert_int_not_equal(s3_request_parse(&request, &head, S3_PROOF_HEADER, NULL, &none, &message), S3_OK);
         arena_fini(&none);
     }
 }

@@ -1,0 +1,59 @@
+/* Sub-resources of a bucket that are never configured here. Clients probe for them; each answers as S3 does for a bucket
+ * that has none: an error of its own, or a document that says "off". */
+#include "s3/setting.h"
+#include "s3/request_parts.h"
+
+#define XMLNS " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\""
+
+static const struct setting_row {
+    const char *query;
+    enum s3_code code; /* S3_OK: `document` */
+    const char *document;
+} rows[] = {
+    [S3_SETTING_POLICY] = {"policy", S3_NO_SUCH_BUCKET_POLICY},
+    [S3_SETTING_POLICY_STATUS] = {"policyStatus", S3_NO_SUCH_BUCKET_POLICY},
+    [S3_SETTING_CORS] = {"cors", S3_NO_SUCH_CORS_CONFIGURATION},
+    [S3_SETTING_LIFECYCLE] = {"lifecycle", S3_NO_SUCH_LIFECYCLE_CONFIGURATION},
+    [S3_SETTING_ENCRYPTION] = {"encryption", S3_NO_SUCH_ENCRYPTION_CONFIGURATION},
+    [S3_SETTING_WEBSITE] = {"website", S3_NO_SUCH_WEBSITE_CONFIGURATION},
+    [S3_SETTING_TAGGING] = {"tagging", S3_NO_SUCH_TAG_SET},
+    [S3_SETTING_REPLICATION] = {"replication", S3_NO_SUCH_REPLICATION_CONFIGURATION},
+    [S3_SETTING_OBJECT_LOCK] = {"object-lock", S3_NO_SUCH_OBJECT_LOCK_CONFIGURATION},
+    [S3_SETTING_PUBLIC_ACCESS_BLOCK] = {"publicAccessBlock", S3_NO_SUCH_PUBLIC_ACCESS_BLOCK},
+    [S3_SETTING_OWNERSHIP_CONTROLS] = {"ownershipControls", S3_NO_SUCH_OWNERSHIP_CONTROLS},
+    [S3_SETTING_NOTIFICATION] = {"notification", S3_OK, "<NotificationConfiguration" XMLNS "/>"},
+    [S3_SETTING_LOGGING] = {"logging", S3_OK, "<BucketLoggingStatus" XMLNS "/>"},
+    [S3_SETTING_ACCELERATE] = {"accelerate", S3_OK, "<AccelerateConfiguration" XMLNS "/>"},
+    [S3_SETTING_REQUEST_PAYMENT] = {"requestPayment", S3_OK,
+                                    "<RequestPaymentConfiguration" XMLNS
+                                    "><Payer>BucketOwner</Payer></RequestPaymentConfiguration>"},
+};
+_Static_assert(sizeof(rows) / sizeof(rows[0]) == S3_SETTING_COUNT, "a row per setting");
+
+bool s3_setting_of_query(struct span query, enum s3_setting *out)
+{
+    while (query.len) {
+        struct span value = span_cut(&query, '&'), name = span_cut(&value, '=');
+
+        for (int i = 0; i < S3_SETTING_COUNT; i++) {
+            if (!span_is(name, rows[i].query))
+                continue;
+            *out = (enum s3_setting)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool s3_is_setting(struct span name)
+{
+    enum s3_setting ignored;
+
+    return s3_setting_of_query(name, &ignored);
+}
+
+enum s3_code s3_setting_answer(enum s3_setting setting, struct span *document)
+{
+    *document = rows[setting].document ? span_of(rows[setting].document) : SPAN_EMPTY;
+    return rows[setting].code;
+}
