@@ -1,0 +1,32 @@
+/* s3/xml_read.h - the walk through an XML document that all readers in s3/ share. Pure. */
+#ifndef S3_XML_READ_H
+#define S3_XML_READ_H
+
+#include "base/err.h"
+#include "base/span.h"
+
+enum { XML_TEXT_BYTES_MAX = 4096 };
+
+struct xml_walk {
+    /* An element begins; depth of the root is 1; the name is without its prefix. False: not the document we read. */
+    bool (*enter)(struct xml_walk *w, struct span name, unsigned depth);
+    /* It ends; `text` is what stood in it, for elements without children, and `cut` says that it was longer than
+     * XML_TEXT_BYTES_MAX. May be NULL. */
+    bool (*leave)(struct xml_walk *w, struct span name, unsigned depth, struct span text);
+    void *ctx;
+    bool cut;
+
+    void *parser; /* from here on the walk's own */
+    unsigned depth;
+    bool refused;
+    char text[XML_TEXT_BYTES_MAX];
+    size_t text_bytes;
+};
+
+/* ERR_OK: well-formed to the end and nothing was refused. ERR_INVALID, ERR_TOO_LARGE, ERR_NOMEM. */
+enum err xml_walk(struct xml_walk *w, struct span body, size_t bytes_max) MUST_CHECK;
+/* Servers that keep a slow answer alive put spaces before the document, where XML has no place for them. */
+struct span xml_skip_space(struct span body);
+struct span xml_trim(struct span text);
+
+#endif
