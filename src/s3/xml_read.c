@@ -64,24 +64,55 @@ static void XMLCALL on_doctype(void *ctx, const XML_Char *name, const XML_Char *
     stop(ctx);
 }
 
-enum err xml_walk(struct xml_walk *w, struct span body, size_t bytes_max)
+enum err xml_walk_begin(struct xml_walk *w)
 {
-    enum XML_Status status;
-    XML_Parser parser;
+    XML_Parser parser = XML_ParserCreate("UTF-8");
 
-    if (body.len > bytes_max)
-        return ERR_TOO_LARGE;
-    parser = XML_ParserCreate("UTF-8");
     if (!parser)
         return ERR_NOMEM;
     w->parser = parser;
+    w->depth = 0;
+    w->refused = w->cut = false;
+    w->text_bytes = 0;
     XML_SetUserData(parser, w);
     XML_SetElementHandler(parser, on_start, on_end);
     XML_SetCharacterDataHandler(parser, on_text);
     XML_SetStartDoctypeDeclHandler(parser, on_doctype);
-    status = XML_Parse(parser, body.at, (int)body.len, XML_TRUE);
-    XML_ParserFree(parser);
-    return status == XML_STATUS_OK && !w->refused ? ERR_OK : ERR_INVALID;
+    return ERR_OK;
+}
+
+static enum err feed(struct xml_walk *w, struct span piece, bool last)
+{
+    if (!w->refused && XML_Parse(w->parser, piece.at, (int)piece.len, last) != XML_STATUS_OK)
+        w->refused = true;
+    return w->refused ? ERR_INVALID : ERR_OK;
+}
+
+enum err xml_walk_feed(struct xml_walk *w, struct span piece)
+{
+    return feed(w, piece, false);
+}
+
+enum err xml_walk_end(struct xml_walk *w)
+{
+    enum err e = feed(w, SPAN_EMPTY, true);
+
+    XML_ParserFree(w->parser);
+    w->parser = NULL;
+    return e;
+}
+
+enum err xml_walk(struct xml_walk *w, struct span body, size_t bytes_max)
+{
+    enum err e;
+
+    if (body.len > bytes_max)
+        return ERR_TOO_LARGE;
+    e = xml_walk_begin(w);
+    if (e != ERR_OK)
+        return e;
+    (void)!xml_walk_feed(w, body); /* the end tells */
+    return xml_walk_end(w);
 }
 
 struct span xml_skip_space(struct span body)

@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "base/span.h"
 
-enum { XML_TEXT_BYTES_MAX = 4096 };
+enum { XML_TEXT_BYTES_MAX = 1024 };
 
 struct xml_walk {
     /* An element begins; depth of the root is 1; the name is without its prefix. False: not the document we read. */
@@ -23,7 +23,12 @@ struct xml_walk {
     size_t text_bytes;
 };
 
-/* ERR_OK: well-formed to the end and nothing was refused. ERR_INVALID, ERR_TOO_LARGE, ERR_NOMEM. */
+/* In pieces: begin, any number of feeds, end. After ERR_OK from begin, end must be called; it tells what a feed that
+ * failed has told. ERR_INVALID, ERR_NOMEM. */
+enum err xml_walk_begin(struct xml_walk *w) MUST_CHECK;
+enum err xml_walk_feed(struct xml_walk *w, struct span piece) MUST_CHECK;
+enum err xml_walk_end(struct xml_walk *w) MUST_CHECK;
+/* In one. ERR_OK: well-formed to the end and nothing was refused. ERR_INVALID, ERR_TOO_LARGE, ERR_NOMEM. */
 enum err xml_walk(struct xml_walk *w, struct span body, size_t bytes_max) MUST_CHECK;
 /* Servers that keep a slow answer alive put spaces before the document, where XML has no place for them. */
 struct span xml_skip_space(struct span body);
