@@ -191,6 +191,9 @@ static enum s3_code take_payload(struct pass *pass, struct span value)
     };
     struct s3_request *out = pass->p->out;
 
+    if (out->payload_text.at && !span_eq(out->payload_text, value))
+        return s3_refuse(pass->p, S3_INVALID_REQUEST,
+                         "x-amz-content-sha256 differs in the query and in the header.");
     out->payload_text = value;
     for (size_t i = 0; i < sizeof(literals) / sizeof(literals[0]); i++) {
         if (!span_is(value, literals[i].text))
@@ -284,7 +287,10 @@ static enum s3_code take_copy_source(struct pass *pass, struct span value)
         return s3_refuse(p, S3_INVALID_ARGUMENT,
                          "x-amz-copy-source is \"bucket/key\", URL-encoded; '%.*s' is not.", S3_SHOWN(value));
     version = query;
-    if (query.len && span_is(span_cut(&version, '='), "versionId") && !span_is(version, "null"))
+    if (query.len && !span_is(span_cut(&version, '='), "versionId"))
+        return s3_refuse(p, S3_INVALID_ARGUMENT, "x-amz-copy-source may end in ?versionId=, not in '%.*s'.",
+                         S3_SHOWN(query));
+    if (query.len && !span_is(version, "null"))
         return s3_refuse(p, S3_NO_SUCH_VERSION, "Buckets have no versions: the only versionId is 'null'.");
     return S3_OK;
 }
@@ -475,13 +481,12 @@ static enum s3_code check_streaming(struct pass *pass)
 enum s3_code s3_headers_parse(const struct s3_parse *p)
 {
     struct pass pass = {.p = p};
-    enum s3_code code;
+    enum s3_code code = p->out->payload_text.at ? take_payload(&pass, p->out->payload_text) : S3_OK;
 
-    for (size_t i = 0; i < p->head->header_count; i++) {
+    for (size_t i = 0; code == S3_OK && i < p->head->header_count; i++)
         code = take_header(&pass, i);
-        if (code != S3_OK)
-            return code;
-    }
+    if (code != S3_OK)
+        return code;
     if (!p->out->payload_text.at) {
         if (p->proof == S3_PROOF_HEADER) {
             *p->message = "Missing required header for this request: x-amz-content-sha256";
@@ -492,5 +497,11 @@ enum s3_code s3_headers_parse(const struct s3_parse *p)
     }
     if (pass.if_range)
         p->out->range = SPAN_EMPTY;
+    if (p->out->op == S3_OP_GET_OBJECT_ATTRIBUTES && !p->out->attributes)
+        return s3_refuse(p, S3_INVALID_REQUEST,
+                         "The x-amz-object-attributes header specifying the attributes to be retrieved is "
+                         "either missing or empty.");
+    if (p->out->max_keys > S3_LIST_KEYS_MAX && p->out->op == S3_OP_GET_OBJECT_ATTRIBUTES)
+        p->out->max_keys = S3_LIST_KEYS_MAX;
     return check_streaming(&pass);
 }

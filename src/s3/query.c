@@ -88,9 +88,8 @@ _Static_assert(PARAM_COUNT <= 64, "seen is 64 bits");
 /* What a presigned URL has besides; auth/ looks at the values. */
 static bool is_proof(const struct s3_parse *p, struct span name)
 {
-    static const char *const names[] = {"X-Amz-Algorithm",     "X-Amz-Credential",    "X-Amz-Date",
-                                        "X-Amz-Expires",       "X-Amz-SignedHeaders", "X-Amz-Signature",
-                                        "X-Amz-Content-Sha256"};
+    static const char *const names[] = {"X-Amz-Algorithm", "X-Amz-Credential",    "X-Amz-Date",
+                                        "X-Amz-Expires",   "X-Amz-SignedHeaders", "X-Amz-Signature"};
 
     for (size_t i = 0; p->proof == S3_PROOF_QUERY && i < sizeof(names) / sizeof(names[0]); i++)
         if (span_is(name, names[i]))
@@ -175,6 +174,7 @@ static enum s3_code apply(const struct s3_parse *p, const struct param_rule *rul
 enum s3_code s3_query_parse(const struct s3_parse *p)
 {
     struct span left = p->out->query;
+    bool setting = false;
     uint64_t seen = 0;
 
     if (p->out->op == S3_OP_LIST_BUCKETS)
@@ -191,8 +191,16 @@ enum s3_code s3_query_parse(const struct s3_parse *p)
             *p->message = "The query is not valid: its escapes are %XX but not %00.";
             return S3_INVALID_URI;
         }
-        if (is_proof(p, name) || (p->out->op == S3_OP_GET_BUCKET_SETTING && s3_is_setting(name)))
+        if (is_proof(p, name))
             continue;
+        if (p->proof == S3_PROOF_QUERY && !p->out->payload_text.at && span_is(name, "X-Amz-Content-Sha256")) {
+            p->out->payload_text = value; /* headers.c looks at it */
+            continue;
+        }
+        if (p->out->op == S3_OP_GET_BUCKET_SETTING && !setting && s3_is_setting(name)) {
+            setting = true;
+            continue;
+        }
         rule = find_param(name, p->out->op);
         if (!rule)
             return s3_refuse(p, S3_NOT_IMPLEMENTED,

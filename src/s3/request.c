@@ -69,23 +69,41 @@ bool s3_op_has_content(enum s3_op op)
     return op == S3_OP_PUT_OBJECT || op == S3_OP_UPLOAD_PART || op == S3_OP_POST_OBJECT;
 }
 
-/* bucket.domain, with or without a port: the bucket; else empty. */
+/* bucket.domain, with or without a port: the bucket; else empty. Where several domains fit, the longest is meant. */
 static struct span bucket_of_host(const struct http_head *head, const struct s3_domains *domains)
 {
-    struct span host = SPAN_EMPTY;
+    struct span host = SPAN_EMPTY, bucket = SPAN_EMPTY;
+    size_t longest = 0;
 
+    if (!domains)
+        return SPAN_EMPTY;
     for (size_t i = 0; i < head->header_count; i++)
         if (span_ieq(head->headers[i].name, SPAN("host")))
             host = head->headers[i].value;
     host = span_head(host, span_find(host, ':'));
-    for (size_t i = 0; domains && i < domains->count; i++) {
+    for (size_t i = 0; i < domains->count; i++) {
         struct span domain = domains->names[i];
-        size_t at = host.len - domain.len - 1;
+        size_t at = host.len - domain.len;
 
-        if (host.len > domain.len + 1 && host.at[at] == '.' && span_ieq(span_skip(host, at + 1), domain))
-            return span_head(host, at);
+        if (host.len < domain.len || domain.len <= longest || !span_ieq(span_skip(host, at), domain) ||
+            (at && host.at[at - 1] != '.'))
+            continue;
+        longest = domain.len;
+        bucket = at ? span_head(host, at - 1) : SPAN_EMPTY;
     }
-    return SPAN_EMPTY;
+    return bucket;
+}
+
+/* Names of hosts have no case, those of buckets are in lower case. at == NULL: the arena is full. */
+static struct span lower(struct arena *arena, struct span name)
+{
+    struct span copy = arena_dup(arena, name);
+    char *at = (char *)(uintptr_t)copy.at;
+
+    for (size_t i = 0; at && i < copy.len; i++)
+        if (at[i] >= 'A' && at[i] <= 'Z')
+            at[i] = (char)(at[i] | 0x20);
+    return copy;
 }
 
 /* "/bucket/key?query", or "/key?query" for the bucket of the host. An empty key, "/bucket/", is the bucket. */
@@ -104,9 +122,11 @@ static enum s3_code parse_target(const struct s3_parse *p, const struct s3_domai
         return S3_INVALID_URI;
     rest = span_skip(rest, 1);
     out->virtual_host = bucket.len != 0;
-    if (!out->virtual_host)
-        bucket = span_cut(&rest, '/');
-    if (!s3_decode(p->arena, bucket, false, &out->bucket) || !s3_decode(p->arena, rest, false, &out->key))
+    if (out->virtual_host)
+        out->bucket = lower(p->arena, bucket);
+    else if (!s3_decode(p->arena, span_cut(&rest, '/'), false, &out->bucket))
+        return S3_INVALID_URI;
+    if (!out->bucket.at || !s3_decode(p->arena, rest, false, &out->key))
         return S3_INVALID_URI;
     *p->message = NULL;
     *scope = out->key.len ? SCOPE_OBJECT : SCOPE_BUCKET;

@@ -200,7 +200,7 @@ struct s3_domains {
 
 /* S3_OK, or the error to answer; *message (static or in the arena) is more precise than the table's, NULL
  * when there is no more to say. Spans point into the head or the arena. `presigned`: the proof is in the query
- * (auth/sigv4.h); its X-Amz-* parameters are then known, the payload is unsigned unless a header says otherwise, and
+ * (auth/sigv4.h); its X-Amz-* parameters are then known, the payload is unsigned unless X-Amz-Content-Sha256 or a header says otherwise, and
  * x-amz-content-sha256 is not required. `signed_request` false: anonymous or a form; no x-amz-content-sha256 either.
  * - An operation or sub-resource that is not supported is S3_NOT_IMPLEMENTED, never something else:
  *   every query parameter and every x-amz-* header must be known for the operation.

@@ -30,26 +30,31 @@ static const struct setting_row {
 };
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == S3_SETTING_COUNT, "a row per setting");
 
-bool s3_setting_of_query(struct span query, enum s3_setting *out)
+/* S3_SETTING_COUNT: it is none. */
+static enum s3_setting by_name(struct span name)
 {
-    while (query.len) {
-        struct span value = span_cut(&query, '&'), name = span_cut(&value, '=');
+    int i = 0;
 
-        for (int i = 0; i < S3_SETTING_COUNT; i++) {
-            if (!span_is(name, rows[i].query))
-                continue;
-            *out = (enum s3_setting)i;
-            return true;
-        }
-    }
-    return false;
+    while (i < S3_SETTING_COUNT && !span_is(name, rows[i].query))
+        i++;
+    return (enum s3_setting)i;
 }
 
 bool s3_is_setting(struct span name)
 {
-    enum s3_setting ignored;
+    return by_name(name) != S3_SETTING_COUNT;
+}
 
-    return s3_setting_of_query(name, &ignored);
+bool s3_setting_of_query(struct span query, enum s3_setting *out)
+{
+    while (query.len) {
+        struct span value = span_cut(&query, '&');
+
+        *out = by_name(span_cut(&value, '='));
+        if (*out != S3_SETTING_COUNT)
+            return true;
+    }
+    return false;
 }
 
 enum s3_code s3_setting_answer(enum s3_setting setting, struct span *document)
