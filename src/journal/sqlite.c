@@ -207,6 +207,37 @@ static void sqlite_bucket_write(struct journal *j, struct journal_bucket_write *
     queue_write(j, &r->request, REQUEST_BUCKET);
 }
 
+static void sqlite_upload_add(struct journal *j, struct journal_upload_add *r)
+{
+    queue_write(j, &r->request, REQUEST_UPLOAD_ADD);
+}
+
+static void sqlite_upload_step(struct journal *j, struct journal_upload_step *r)
+{
+    queue_write(j, &r->request, REQUEST_UPLOAD_STEP);
+}
+
+static void sqlite_part_write(struct journal *j, struct journal_part_write *r)
+{
+    queue_write(j, &r->request, REQUEST_PART);
+}
+
+static void sqlite_upload_read(struct journal *j, struct journal_upload_read *r)
+{
+    queue(j, &r->request, REQUEST_UPLOAD_READ);
+    r->upload = NULL;
+    r->parts = NULL;
+    r->count = 0;
+    queue_read(j, &r->request);
+}
+
+static void sqlite_upload_scan(struct journal *j, struct journal_upload_scan *r)
+{
+    queue(j, &r->request, REQUEST_UPLOAD_SCAN);
+    r->count = 0;
+    queue_read(j, &r->request);
+}
+
 /* What may wait. */
 
 /* The block holds the stamps, then the key, then the reason. Aborts when memory is out: as many wait as there were
@@ -341,6 +372,11 @@ static const struct journal_ops ops = {
     .forget = sqlite_forget,
     .attempt = sqlite_attempt,
     .bucket_write = sqlite_bucket_write,
+    .upload_add = sqlite_upload_add,
+    .upload_step = sqlite_upload_step,
+    .part_write = sqlite_part_write,
+    .upload_read = sqlite_upload_read,
+    .upload_scan = sqlite_upload_scan,
     .maybe = sqlite_maybe,
     .lease_valid = sqlite_lease_valid,
     .bucket_by_name = sqlite_bucket_by_name,

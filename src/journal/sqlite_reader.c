@@ -131,11 +131,16 @@ static enum err answer(struct sqlite_store *s, struct journal_request *request)
 {
     struct journal_read *r;
 
-    if (request->kind == REQUEST_SCAN)
-        return scan(s, LIST_ENTRY(request, struct journal_scan, request));
-    assert(request->kind == REQUEST_READ);
-    r = LIST_ENTRY(request, struct journal_read, request);
-    return read_key(s, &s->read, &r->key, NULL, &r->view);
+    switch (request->kind) {
+    case REQUEST_SCAN: return scan(s, LIST_ENTRY(request, struct journal_scan, request));
+    case REQUEST_UPLOAD_READ: return read_upload(s, LIST_ENTRY(request, struct journal_upload_read, request));
+    case REQUEST_UPLOAD_SCAN:
+        return scan_uploads(s, LIST_ENTRY(request, struct journal_upload_scan, request));
+    default:
+        assert(request->kind == REQUEST_READ);
+        r = LIST_ENTRY(request, struct journal_read, request);
+        return read_key(s, &s->read, &r->key, NULL, &r->view);
+    }
 }
 
 static void answer_all(struct sqlite_store *s, struct list *batch)

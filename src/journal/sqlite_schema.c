@@ -36,6 +36,15 @@ static const struct migration {
      " due_unix_ms INTEGER NOT NULL, dead INTEGER NOT NULL, reason BLOB NOT NULL,"
      " PRIMARY KEY (bucket, key)) WITHOUT ROWID;"
      "INSERT INTO meta VALUES ('boot', 0);"},
+    /* Multipart uploads (sqlite_upload.c), in the order in which they are listed. */
+    {"CREATE TABLE upload (bucket INTEGER NOT NULL, key BLOB NOT NULL, id BLOB NOT NULL, state INTEGER NOT "
+     "NULL,"
+     " tried INTEGER NOT NULL, checksum INTEGER NOT NULL, full_object INTEGER NOT NULL,"
+     " created_unix_ms INTEGER NOT NULL, changed_unix_ms INTEGER NOT NULL, dropped INTEGER NOT NULL,"
+     " ids BLOB NOT NULL, result BLOB NOT NULL, PRIMARY KEY (bucket, key, id)) WITHOUT ROWID;"
+     "CREATE TABLE part (upload BLOB NOT NULL, number INTEGER NOT NULL, bytes INTEGER NOT NULL,"
+     " unix_ms INTEGER NOT NULL, attempt INTEGER NOT NULL, etags BLOB NOT NULL, checksum BLOB NOT NULL,"
+     " PRIMARY KEY (upload, number)) WITHOUT ROWID;"},
 };
 enum { SCHEMA_VERSION = sizeof(migrations) / sizeof(migrations[0]) };
 
@@ -183,7 +192,7 @@ static int run_migration(struct sqlite_store *s, int version)
 }
 
 /* A new boot number makes every open and outcome row an orphan: the process that wrote it held the lock that we
- * hold now, so it is gone. */
+ * hold now, so it is gone. For the same reason nobody is completing an upload. */
 static int begin_boot(struct sqlite_store *s)
 {
     int64_t boot = 0;
@@ -191,6 +200,7 @@ static int begin_boot(struct sqlite_store *s)
                             "BEGIN IMMEDIATE;"
                             "UPDATE meta SET value = value + 1 WHERE name = 'boot';"
                             "UPDATE row SET orphan = 1 WHERE phase < 4 AND orphan = 0;"
+                            "UPDATE upload SET state = 1 WHERE state = 2;"
                             "COMMIT;",
                             NULL, NULL, NULL);
 

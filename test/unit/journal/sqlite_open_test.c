@@ -290,7 +290,7 @@ static void each_opening_is_a_new_boot_and_runs_no_migration_again(void **state)
         SQLITE_OK);
     assert_int_equal(sqlite3_step(q), SQLITE_ROW);
     assert_int_equal(sqlite3_column_int(q, 0), 4);
-    assert_int_equal(sqlite3_column_int(q, 1), 1);
+    assert_int_equal(sqlite3_column_int(q, 1), 2);
     sqlite3_finalize(q);
     sqlite3_close(db);
 }
