@@ -56,7 +56,9 @@ struct replica_put {
     bool has_sha256; /* the declared hash of the body */
     uint8_t sha256[32];
     const struct replica_body *body;
-    const char *if_match; /* NULL, or the ETag the target must still show, where the backend can */
+    const char *if_match;  /* NULL, or the ETag the target must still show, where the backend can */
+    struct span upload_id; /* not empty: a part of this upload; then nothing is stored with it */
+    uint32_t part_number;
 };
 
 struct replica_put_events {
@@ -86,6 +88,7 @@ struct replica_get {
     bool head_only;                    /* HEAD for a client: head and done fire, no body */
     const struct http_header *headers; /* Range, If-*: sent as they are */
     size_t header_count;
+    uint32_t part_number; /* not 0: that part of an object that was uploaded in parts */
 };
 
 struct replica_get_events {
@@ -94,6 +97,42 @@ struct replica_get_events {
     void (*head)(void *ctx, const struct http_head *head, const struct replica_object *object);
     void (*body)(void *ctx); /* after `head`, and after ERR_AGAIN from replica_get_read */
     void (*done)(void *ctx, enum err error);
+};
+
+/* Multipart uploads. A create leaves nothing that a client could see, so nothing waits for a barrier; a part is a put
+ * whose barrier keeps a cut part out of the upload; a complete is past its barrier as a whole. */
+struct replica_create {
+    struct span key;
+    const struct http_header *headers; /* as in struct replica_put */
+    size_t header_count;
+    bool stamped;
+    struct stamp stamp;
+};
+struct replica_create_events {
+    /* REPLICA_STORED: the upload's id there, valid during the call. */
+    void (*done)(void *ctx, const struct replica_answer *answer, struct span upload_id);
+};
+
+struct replica_complete {
+    struct span key, upload_id;
+    struct span document; /* CompleteMultipartUpload; stays until `done` or abandon */
+    struct stamp
+        stamp; /* the object's: where it is shown the upload is complete, whatever its request was answered */
+};
+
+struct replica_upload {
+    struct span key, id;
+    uint64_t initiated_unix_ms; /* UINT64_MAX: not told */
+};
+struct replica_uploads_end {
+    enum err error; /* ERR_OK, or the replica did not say */
+    unsigned status;
+    struct span next_key,
+        next_id; /* where the next page begins, valid during the call; next_key empty: there is none */
+};
+struct replica_uploads_events {
+    void (*entry)(void *ctx, const struct replica_upload *upload); /* valid during the call */
+    void (*done)(void *ctx, const struct replica_uploads_end *end);
 };
 
 enum replica_bucket_op {
@@ -122,6 +161,15 @@ struct replica_ops {
     enum err (*get_read)(struct replica_call *c, void *at, size_t room, size_t *got);
     enum err (*bucket)(struct replica *r, struct replica_call **out, enum replica_bucket_op op,
                        const struct replica_bucket_events *events, void *ctx);
+    enum err (*create)(struct replica *r, struct replica_call **out, const struct replica_create *create,
+                       const struct replica_create_events *events, void *ctx);
+    enum err (*complete)(struct replica *r, struct replica_call **out,
+                         const struct replica_complete *complete, const struct replica_put_events *events,
+                         void *ctx);
+    enum err (*abort)(struct replica *r, struct replica_call **out, struct span key, struct span upload_id,
+                      const struct replica_put_events *events, void *ctx);
+    enum err (*uploads)(struct replica *r, struct replica_call **out, struct span after_key,
+                        struct span after_id, const struct replica_uploads_events *events, void *ctx);
     enum replica_result (*abandon)(struct replica_call *c);
 };
 
@@ -179,6 +227,33 @@ static inline enum err replica_bucket_start(struct replica *r, struct replica_ca
                                             const struct replica_bucket_events *events, void *ctx)
 {
     return r->ops->bucket(r, out, op, events, ctx);
+}
+static inline enum err replica_create_start(struct replica *r, struct replica_call **out,
+                                            const struct replica_create *create,
+                                            const struct replica_create_events *events, void *ctx)
+{
+    return r->ops->create(r, out, create, events, ctx);
+}
+/* Like a delete started only when the barrier may open. */
+static inline enum err replica_complete_start(struct replica *r, struct replica_call **out,
+                                              const struct replica_complete *complete,
+                                              const struct replica_put_events *events, void *ctx)
+{
+    return r->ops->complete(r, out, complete, events, ctx);
+}
+/* REPLICA_STORED: the upload is gone, or never was. */
+static inline enum err replica_abort_start(struct replica *r, struct replica_call **out, struct span key,
+                                           struct span upload_id, const struct replica_put_events *events,
+                                           void *ctx)
+{
+    return r->ops->abort(r, out, key, upload_id, events, ctx);
+}
+/* A page of the uploads under way in the bucket, from behind these two on. */
+static inline enum err replica_uploads_start(struct replica *r, struct replica_call **out,
+                                             struct span after_key, struct span after_id,
+                                             const struct replica_uploads_events *events, void *ctx)
+{
+    return r->ops->uploads(r, out, after_key, after_id, events, ctx);
 }
 /* Give up: the connection is reset, nothing fires any more. For writes the result says whether the barrier was
  * passed: MISSED or UNRESOLVED. */

@@ -67,6 +67,8 @@ void s3_call_free(struct replica_call *c)
         tell_given_up(c);
         s3_call_break_off(c);
     }
+    if (c->drop)
+        c->drop(c);
     clock_stop(c->replica->backend->clock, &c->failed);
     c->replica->calls--;
     arena_fini(&c->arena);
@@ -88,6 +90,15 @@ struct span s3_call_path(struct replica_call *c, struct span key)
     *p = '/';
     memcpy(p + 1, encoded.at, encoded.len);
     return (struct span){path, remote.len + encoded.len + 2};
+}
+
+struct span s3_call_part_query(struct replica_call *c, uint32_t number, struct span upload_id)
+{
+    struct span id = s3_query_encode(&c->arena, upload_id);
+
+    if (!id.at || !id.len)
+        return id.at ? arena_printf(&c->arena, "partNumber=%u", number) : id;
+    return arena_printf(&c->arena, "partNumber=%u&uploadId=%.*s", number, SPAN_ARG(id));
 }
 
 struct span s3_call_bucket_path(struct replica_call *c)

@@ -38,7 +38,7 @@ struct s3_put {
     bool text_ready;             /* PUT_FRAMES: `text` is what comes before the byte at `offset` */
     uint64_t body_bytes, offset; /* of the body; those before `offset` are with the kernel */
     uint32_t crc32;
-    struct span path, payload;
+    struct span path, query, payload;
     struct sigv4_header *headers; /* with room for PUT_HEADERS_OWN more */
     size_t header_count;
     size_t text_len, text_sent;
@@ -59,6 +59,19 @@ struct s3_bucket_call {
     enum replica_bucket_op op;
     struct span body;
     size_t body_sent;
+};
+
+/* A call on a multipart upload (s3_upload.c). */
+struct s3_upload {
+    struct replica_create_events create_events;
+    struct replica_put_events events;
+    struct replica_uploads_events list_events;
+    struct http_call_events http_events;
+    struct span key, document;
+    size_t document_sent;
+    struct stamp stamp;
+    struct replica_call *look; /* a HEAD after a complete that the backend knows nothing of; NULL: none */
+    bool found;                /* and what it has shown: the stamp */
 };
 
 struct replica_call {
@@ -85,12 +98,14 @@ struct replica_call {
 
     void (*seen)(struct replica_call *c, const struct http_head *head); /* the answer's head; may be NULL */
     void (*finish)(struct replica_call *c); /* tells the owner; the call is freed when it returns */
+    void (*drop)(struct replica_call *c);   /* lets go of what else it has under way; may be NULL */
     struct timer failed;                    /* fires `finish` for a call that could not even be started */
 
     union {
         struct s3_put put;
         struct s3_get get;
         struct s3_bucket_call bucket;
+        struct s3_upload upload;
     };
 };
 
@@ -125,6 +140,8 @@ void s3_call_note_head(struct replica_call *c, const struct http_head *head);
 /* Its http call is over with `result`: tells the backend's health, takes the answer apart and judges it. */
 void s3_call_over(struct replica_call *c, enum err result);
 
+/* "partNumber=<n>", and "&uploadId=<id>" unless that is empty. at == NULL: arena full. */
+struct span s3_call_part_query(struct replica_call *c, uint32_t number, struct span upload_id) MUST_CHECK;
 /* Path of a key, or of the bucket. at == NULL: arena full. */
 struct span s3_call_path(struct replica_call *c, struct span key) MUST_CHECK;
 struct span s3_call_bucket_path(struct replica_call *c) MUST_CHECK;
@@ -149,6 +166,16 @@ enum err s3_get_start(struct replica *r, struct replica_call **out, const struct
 enum err s3_get_read(struct replica_call *c, void *at, size_t room, size_t *got) MUST_CHECK;
 enum err s3_bucket_start(struct replica *r, struct replica_call **out, enum replica_bucket_op op,
                          const struct replica_bucket_events *events, void *ctx) MUST_CHECK;
+enum err s3_create_start(struct replica *r, struct replica_call **out, const struct replica_create *create,
+                         const struct replica_create_events *events, void *ctx) MUST_CHECK;
+enum err s3_complete_start(struct replica *r, struct replica_call **out,
+                           const struct replica_complete *complete, const struct replica_put_events *events,
+                           void *ctx) MUST_CHECK;
+enum err s3_abort_start(struct replica *r, struct replica_call **out, struct span key, struct span upload_id,
+                        const struct replica_put_events *events, void *ctx) MUST_CHECK;
+enum err s3_uploads_start(struct replica *r, struct replica_call **out, struct span after_key,
+                          struct span after_id, const struct replica_uploads_events *events,
+                          void *ctx) MUST_CHECK;
 enum replica_result s3_call_abandon(struct replica_call *c);
 
 #endif

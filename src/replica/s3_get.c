@@ -30,13 +30,14 @@ static bool read_object(struct replica_object *o, const struct http_head *head,
     return head->has_length;
 }
 
-static enum err send_read(struct replica_call *c, bool head_only, struct span key,
+static enum err send_read(struct replica_call *c, bool head_only, struct span key, struct span query,
                           const struct sigv4_header *headers, size_t header_count,
                           const struct http_call_events *events)
 {
     struct s3_call_request q = {
         .method = head_only ? SPAN("HEAD") : SPAN("GET"),
         .path = s3_call_path(c, key),
+        .query = query,
         .headers = headers,
         .header_count = header_count,
         .payload = SPAN(S3_EMPTY_SHA256),
@@ -74,7 +75,7 @@ enum err s3_head_start(struct replica *r, struct replica_call **out, struct span
         return ERR_NOMEM;
     c->get.head_events = *events;
     c->seen = seen_head;
-    e = send_read(c, true, key, NULL, 0, &s3_collect);
+    e = send_read(c, true, key, SPAN_EMPTY, NULL, 0, &s3_collect);
     if (e) {
         s3_call_free(c);
         *out = NULL;
@@ -126,6 +127,7 @@ enum err s3_get_start(struct replica *r, struct replica_call **out, const struct
     static const struct http_call_events stream = {.head = get_head, .body = get_body, .done = get_done};
     struct replica_call *c = s3_call_open(r, ctx, finish_get);
     struct sigv4_header *headers;
+    struct span query = SPAN_EMPTY;
     enum err e = ERR_NOMEM;
 
     *out = c;
@@ -134,8 +136,10 @@ enum err s3_get_start(struct replica *r, struct replica_call **out, const struct
     c->get.events = *events;
     c->seen = seen_head;
     headers = s3_call_headers(c, get->headers, get->header_count, 0);
-    if (headers)
-        e = send_read(c, get->head_only, get->key, headers, get->header_count, &stream);
+    if (get->part_number)
+        query = s3_call_part_query(c, get->part_number, SPAN_EMPTY);
+    if (headers && query.at)
+        e = send_read(c, get->head_only, get->key, query, headers, get->header_count, &stream);
     if (e) {
         s3_call_free(c);
         *out = NULL;

@@ -141,6 +141,7 @@ static enum err send_put(struct replica_call *c, struct span payload, uint64_t w
     const struct s3_call_request q = {
         .method = SPAN("PUT"),
         .path = c->put.path,
+        .query = c->put.query,
         .headers = c->put.headers,
         .header_count = c->put.header_count,
         .payload = payload,
@@ -206,7 +207,8 @@ static enum err copy_put(struct replica_call *c, const struct replica_put *put)
     p->path = s3_call_path(c, put->key);
     p->headers = s3_call_headers(c, put->headers, put->header_count, PUT_HEADERS_OWN);
     text = arena_alloc(&c->arena, STAMP_CHARS + 2 * sizeof(put->sha256));
-    if (!p->path.at || !p->headers || !text)
+    p->query = put->upload_id.len ? s3_call_part_query(c, put->part_number, put->upload_id) : SPAN_EMPTY;
+    if (!p->path.at || !p->query.at || !p->headers || !text)
         return ERR_NOMEM;
     p->header_count = put->header_count;
     if (put->stamped) {

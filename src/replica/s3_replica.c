@@ -1,4 +1,5 @@
-/* Backends and their replicas: what they are made of. The calls are in s3_put.c, s3_get.c and s3_bucket.c. */
+/* Backends and their replicas: what they are made of. The calls are in s3_put.c, s3_get.c, s3_bucket.c and
+ * s3_upload.c. */
 #include "replica/s3_call.h"
 
 #include <assert.h>
@@ -14,6 +15,10 @@ static const struct replica_ops ops = {
     .get = s3_get_start,
     .get_read = s3_get_read,
     .bucket = s3_bucket_start,
+    .create = s3_create_start,
+    .complete = s3_complete_start,
+    .abort = s3_abort_start,
+    .uploads = s3_uploads_start,
     .abandon = s3_call_abandon,
 };
 

@@ -233,6 +233,8 @@ bool s3_header_is_shown(struct span name);
 /* Percent-encode for a request path: A-Z a-z 0-9 - . _ ~ and '/' stay; `key` itself when nothing is to be
  * encoded. at == NULL: arena full. */
 struct span s3_path_encode(struct arena *arena, struct span key) MUST_CHECK;
+/* Percent-encode for a query: A-Z a-z 0-9 - . _ ~ stay. at == NULL: arena full. */
+struct span s3_query_encode(struct arena *arena, struct span text) MUST_CHECK;
 /* Decode %XX once; *out is `text` itself when there is nothing to decode. False on a bad escape, a NUL or
  * a full arena. */
 bool s3_decode(struct arena *arena, struct span text, bool plus_is_space, struct span *out) MUST_CHECK;
