@@ -141,6 +141,18 @@ static struct terms terms_of(const struct config *c)
     };
 }
 
+static void on_holds(struct loop_task *t)
+{
+    keyhold_deliver(&LIST_ENTRY(t, struct service_loop, holds_task)->holds);
+}
+
+static void wake_holds(struct keyhold_port *p)
+{
+    struct service_loop *l = LIST_ENTRY(p, struct service_loop, holds);
+
+    loop_post(l->loop, &l->holds_task);
+}
+
 static void on_hint(struct env *env, uint32_t bucket, struct span key)
 {
     service_kick(((struct service_loop *)env->owner)->service, KICK_HINT);
@@ -260,12 +272,16 @@ static enum err fill_loop(struct service_loop *l)
     if ((e = loop_open(&l->loop)) || (e = sqlite_journal_open(&l->journal, s->store, l->loop)))
         return e;
     random_init_system(&l->random);
+    keyhold_port_init(&l->holds, &s->holds, wake_holds);
+    l->holds_task = (struct loop_task){.run = on_holds};
+    list_init(&l->holds_task.node);
     l->env = (struct env){
         .clock = loop_clock(l->loop),
         .journal = l->journal,
         .random = &l->random,
         .hlc = &s->hlc,
         .budget = &s->budget,
+        .holds = &l->holds,
         .terms = terms_of(s->config),
         .on_hint = on_hint,
         .owner = l,
@@ -404,6 +420,7 @@ static bool open_admin(struct service *s)
 bool service_build(struct service *s)
 {
     chunk_budget_init(&s->budget, s->config->body_budget);
+    keyhold_init(&s->holds);
     return open_shared(s) && open_loops(s) && service_buckets(s) && open_repair(s) && open_gateways(s) &&
            open_admin(s);
 }
@@ -417,6 +434,8 @@ static void empty_loop(struct service_loop *l, size_t backends)
     sqlite_journal_free(l->journal);
     free(l->backends);
     free(l->healths);
+    if (l->holds.table)
+        keyhold_port_fini(&l->holds);
 }
 
 void service_dismantle(struct service *s)
@@ -435,6 +454,7 @@ void service_dismantle(struct service *s)
     for (size_t i = 0; s->client_tls && i < backends; i++)
         tls_context_free(s->client_tls[i]);
     chunk_budget_fini(&s->budget);
+    keyhold_fini(&s->holds);
     free(s->client_tls);
     free(s->backend_names);
     free(s->admin_loops);

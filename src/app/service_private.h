@@ -21,6 +21,8 @@ struct service_loop {
     struct journal *journal;
     struct random random;
     struct env env;
+    struct keyhold_port holds;
+    struct loop_task holds_task; /* keyhold_deliver */
     struct s3_backend **backends; /* in the order of the configuration */
     const struct health **healths;
     struct catalog *catalog;
@@ -41,6 +43,7 @@ struct service {
     const struct config *config;
     struct hlc hlc;
     struct chunk_budget budget;
+    struct keyhold holds; /* keys that conditional writes hold */
     struct sqlite_store *store;
     struct tls_context *server_tls, **client_tls; /* by backend, NULL: plain http */
     struct gateway_key *keys;

@@ -3,7 +3,9 @@
  *   write_open      a chunk of the body budget, the stamp, the intent sent to the journal (D1, R1)
  *   write_filled    bytes go to the ring; bodies over one chunk leave at once, up to the barrier
  *   write_verified  the body has proved good
- *      barrier      D1 durable, R1 read, body verified, lease valid; then each leg that is not held goes past it
+ *      (conditional: write_hold, the owner judges under the hold of the key, and only then write_verified)
+ *      barrier      D1 durable, R1 read, body verified, lease valid, the key held (fanout/keyhold.h); then each leg
+ *                   that is not held goes past it
  *      answers      stored, missed or unresolved, per leg
  *   verdict         quorum_decide; not stored on all: D2 first, and only then the client hears
  *   settled         no leg pending: R2 and the row goes, or the row becomes final, a hint
@@ -12,8 +14,8 @@
  *   RUN -------------> LINGER --> CHECK --> OVER        (stored on all, nobody else writes this key)
  *
  * Who waits for whom: the client's body waits for room in the ring, the ring for its slowest live leg, a leg for
- * its replica, no longer than legs_watch allows. The barrier waits for the journal. The verdict waits for legs and
- * D2. Nothing waits for the owner: it may leave at any time.
+ * its replica, no longer than legs_watch allows. The barrier waits for the journal, and while a conditional write of the
+ * same key is judged and done, for its verdict. The verdict waits for legs and D2. Nothing waits for the owner: it may leave at any time.
  *
  * What goes wrong: the journal fails before the barrier: every leg is dropped before it, 503. D2 fails: 503, and the
  * final row is tried until it is durable: until then the open row keeps repair away from a key whose state nobody
@@ -51,8 +53,25 @@ static void on_watch(struct timer *t)
     write_advance(w);
 }
 
+static void on_key(struct keyhold_ticket *t)
+{
+    struct write *w = LIST_ENTRY(t, struct write, hold);
+
+    w->has_key = true;
+    write_advance(w);
+}
+
+/* What comes of it comes later, from the loop. */
+static void ask_for_key(struct write *w, bool alone)
+{
+    struct keyhold_port *p = w->env->holds;
+
+    w->has_key = !p || keyhold_ask(p, &w->hold, w->key.bucket, w->key.key, alone) == ERR_OK;
+}
+
 static void write_free(struct write *w)
 {
+    keyhold_release(&w->hold);
     clock_stop(w->env->clock, &w->turn);
     clock_stop(w->env->clock, &w->watch);
     clock_stop(w->env->clock, &w->again);
@@ -122,6 +141,7 @@ enum err write_open(struct write **out, struct env *env, const struct write_spec
     key_view_init(&w->read.view);
     timer_init(&w->turn, on_turn);
     timer_init(&w->watch, on_watch);
+    w->hold.granted = on_key;
     if (!copy_spec(w, spec))
         goto fail;
     if (spec->body_bytes) {
@@ -183,7 +203,8 @@ void write_filled(struct write *w, size_t bytes)
 
 static void open_barrier_if_due(struct write *w)
 {
-    if (!w->begun || !w->verified || w->barrier_due || w->state != WRITE_RUN || w->cause != ERR_OK)
+    if (!w->begun || !w->verified || !w->has_key || w->barrier_due || w->state != WRITE_RUN ||
+        w->cause != ERR_OK)
         return;
     if (!w->env->journal->ops->lease_valid(w->env->journal)) {
         w->cause = ERR_LOCKED;
@@ -193,11 +214,22 @@ static void open_barrier_if_due(struct write *w)
     legs_open_barrier(w);
 }
 
+void write_hold(struct write *w)
+{
+    assert(w->ring.end == w->put.body_bytes && !w->verified && !w->tells_held);
+    w->tells_held = true;
+    ask_for_key(w, true);
+    if (w->has_key)
+        clock_start(w->env->clock, &w->turn, 0);
+}
+
 void write_verified(struct write *w)
 {
-    assert(w->ring.end == w->put.body_bytes && !w->verified);
+    assert(w->ring.end == w->put.body_bytes && !w->verified && !w->tells_held);
     w->verified = true;
     w->inside++;
+    if (!w->has_key)
+        ask_for_key(w, false);
     open_barrier_if_due(w);
     w->nudged = w->nudged || w->barrier_due || w->cause != ERR_OK;
     leave_inside(w);
@@ -210,6 +242,7 @@ void write_leave(struct write *w)
     if (!w->verified && w->state == WRITE_RUN) {
         legs_drop(w);
         w->state = WRITE_LINGER;
+        keyhold_release(&w->hold);
     }
     clock_start(w->env->clock, &w->turn, 0);
 }
@@ -255,6 +288,7 @@ static void give_verdict(struct write *w, enum err result)
 
     if (result != ERR_OK)
         COUNT_ADD(w->env->counters.failed_writes, 1);
+    keyhold_release(&w->hold);
     w->events = NULL;
     if (!events)
         return;
@@ -320,6 +354,11 @@ void write_advance(struct write *w)
         record_settled(w);
     if (w->state == WRITE_OVER && !w->write_busy && !w->read_busy) {
         write_free(w);
+        return;
+    }
+    if (w->tells_held && w->has_key && w->events && w->state == WRITE_RUN) {
+        w->tells_held = false;
+        w->events->held(w->ctx);
         return;
     }
     if (w->wants_room && w->events && w->state == WRITE_RUN && !ring_full(&w->ring)) {

@@ -36,6 +36,9 @@ struct write_verdict {
 };
 
 struct write_events {
+    /* After write_hold, once: no other write of this key is between its barrier and its verdict, and none will be before
+     * this write's own. The owner judges what there is, then calls write_verified or write_leave. */
+    void (*held)(void *ctx);
     /* There may be room again after ERR_AGAIN from write_room. */
     void (*drain)(void *ctx);
     /* Once, never from inside a call of the owner's, unless write_leave comes first. It may come before the
@@ -51,6 +54,9 @@ enum err write_open(struct write **out, struct env *env, const struct write_spec
 enum err write_room(struct write *w, struct iovec *out) MUST_CHECK;
 /* So many bytes were put there. They may leave for the replicas, up to the barrier. */
 void write_filled(struct write *w, size_t bytes);
+/* The body is complete and good, and the write is a conditional one: `held` will fire. Instead of write_verified,
+ * which comes after that. */
+void write_hold(struct write *w);
 /* The body is complete and verified. For a delete it is called right after write_open. */
 void write_verified(struct write *w);
 /* The owner goes: nothing fires any more. Before write_verified: the body never becomes visible anywhere. After it:

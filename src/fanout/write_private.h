@@ -52,7 +52,10 @@ struct write {
     bool begun;   /* D1 is durable and R1 read */
     bool begin_busy, write_busy, read_busy;
     bool verified;
-    bool barrier_due; /* begun and verified: legs wait for nothing but their holds */
+    struct keyhold_ticket hold; /* from the barrier to the verdict */
+    bool has_key;               /* it is held; without a table as well */
+    bool tells_held;            /* `held` is to be told */
+    bool barrier_due;           /* begun and verified: legs wait for nothing but their holds */
     bool decided_met, recorded, wants_room;
     bool has_md5;
     unsigned inside; /* depth of calls by the owner: nothing may be called back */
