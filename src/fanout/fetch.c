@@ -127,10 +127,11 @@ static void expect_body(struct fetch *f, const struct http_head *head)
 static void on_head(void *ctx, const struct http_head *head, const struct replica_object *object)
 {
     struct fetch *f = ctx;
-    bool fits =
-        f->head_given
-            ? fetch_answer_continues(&f->answer, &f->object, f->answer.first + f->delivered, head, object)
-            : fetch_answer_read(&f->answer, f->spec.headers, f->spec.header_count, head, object);
+    bool fits = f->head_given ? fetch_answer_continues(&f->answer, &f->object, f->answer.first + f->delivered,
+                                                       head, object)
+                : f->spec.part_number
+                    ? fetch_answer_read_part(&f->answer, head, object)
+                    : fetch_answer_read(&f->answer, f->spec.headers, f->spec.header_count, head, object);
 
     clock_stop(f->env->clock, &f->timer);
     if (!fits) {
@@ -176,6 +177,26 @@ static void on_done(void *ctx, enum err e)
     ask_next(f);
 }
 
+static void on_tags(void *ctx, enum err e, unsigned status, struct span tags)
+{
+    struct fetch *f = ctx;
+
+    f->call = NULL;
+    clock_stop(f->env->clock, &f->timer);
+    if (e == ERR_OK || e == ERR_NOT_FOUND) {
+        f->state = FETCH_OVER;
+        if (e == ERR_OK)
+            f->events->tags(f->ctx, tags);
+        else
+            f->events->failed(f->ctx, e);
+        return;
+    }
+    log_info("read_failover", LOG_STR("backend", f->replica->name), LOG_SPAN("key", f->spec.key.key),
+             LOG_STR("cause", err_text(e)), LOG_U64("status", status));
+    ask_next(f);
+}
+
+static const struct replica_tags_events tags_events = {.done = on_tags};
 static const struct replica_get_events get_events = {.head = on_head, .body = on_body, .done = on_done};
 
 /* What the client sent; to resume, its Range and conditions give way to ours. */
@@ -193,9 +214,18 @@ static void ask_headers(struct fetch *f, struct replica_get *get)
     get->header_count = RESUME_HEADERS;
 }
 
+static enum err ask(struct fetch *f, const struct replica_get *get)
+{
+    if (f->spec.tags)
+        return replica_tags_start(f->replica, &f->call, f->spec.key.key, &tags_events, f);
+    return replica_get_start(f->replica, &f->call, get, &get_events, f);
+}
+
 static void ask_next(struct fetch *f)
 {
-    struct replica_get get = {.key = f->spec.key.key, .head_only = f->spec.head_only};
+    struct replica_get get = {.key = f->spec.key.key,
+                              .head_only = f->spec.head_only,
+                              .part_number = f->head_given ? 0 : f->spec.part_number};
     bool first = f->state == FETCH_ROWS;
     uint32_t slot;
 
@@ -207,7 +237,7 @@ static void ask_next(struct fetch *f)
         if (!first)
             COUNT_ADD(f->env->counters.read_failovers, 1);
         first = false;
-        if (replica_get_start(f->replica, &f->call, &get, &get_events, f) == ERR_OK) {
+        if (ask(f, &get) == ERR_OK) {
             clock_start(f->env->clock, &f->timer, f->env->terms.first_byte_ms);
             return;
         }

@@ -46,9 +46,16 @@ struct replica_body {
     enum err (*peek)(void *ctx, uint64_t offset, struct iovec *iov, int *count);
 };
 
+/* An object with tags is written with these two: the tags themselves, and as metadata of ours how many they are, so
+ * that no copy without them can pass for one with them. */
+#define REPLICA_TAGGING_HEADER   "x-amz-tagging"
+#define REPLICA_TAG_COUNT_HEADER "x-amz-meta-s3mirror-tags"
+enum { REPLICA_TAGGING_HEADERS = 2 };
+
 struct replica_put {
-    struct span key;                   /* decoded */
-    const struct http_header *headers; /* stored with the object (s3_header_is_stored); copied */
+    struct span key; /* decoded */
+    /* Stored with the object (s3_header_is_stored), and with tags REPLICA_TAGGING_HEADERS; copied. */
+    const struct http_header *headers;
     size_t header_count;
     bool stamped;
     struct stamp stamp; /* written as x-amz-meta-s3mirror-stamp when `stamped` */
@@ -76,11 +83,18 @@ struct replica_object {
     uint64_t body_bytes;
     char etag[ETAG_CHARS_MAX];
     char last_modified[40]; /* as received */
+    uint32_t tag_count;     /* what was written with it; of others' objects what the replica says */
 };
 
 struct replica_head_events {
     /* ERR_OK: *object is valid (exists == false: 404 for the key). Else the replica did not say; status may be 0. */
     void (*done)(void *ctx, enum err error, unsigned status, const struct replica_object *object);
+};
+
+struct replica_tags_events {
+    /* ERR_OK: *tags is in the form of x-amz-tagging, empty for none, valid during the call. ERR_NOT_FOUND: no such key.
+     * Else the replica did not say. */
+    void (*done)(void *ctx, enum err error, unsigned status, struct span tags);
 };
 
 struct replica_get {
@@ -159,6 +173,8 @@ struct replica_ops {
     enum err (*get)(struct replica *r, struct replica_call **out, const struct replica_get *get,
                     const struct replica_get_events *events, void *ctx);
     enum err (*get_read)(struct replica_call *c, void *at, size_t room, size_t *got);
+    enum err (*tags)(struct replica *r, struct replica_call **out, struct span key,
+                     const struct replica_tags_events *events, void *ctx);
     enum err (*bucket)(struct replica *r, struct replica_call **out, enum replica_bucket_op op,
                        const struct replica_bucket_events *events, void *ctx);
     enum err (*create)(struct replica *r, struct replica_call **out, const struct replica_create *create,
@@ -215,6 +231,12 @@ static inline enum err replica_get_start(struct replica *r, struct replica_call 
                                          const struct replica_get_events *events, void *ctx)
 {
     return r->ops->get(r, out, get, events, ctx);
+}
+/* The tags of an object. */
+static inline enum err replica_tags_start(struct replica *r, struct replica_call **out, struct span key,
+                                          const struct replica_tags_events *events, void *ctx)
+{
+    return r->ops->tags(r, out, key, events, ctx);
 }
 /* As http_call_read: `done` follows the last byte of a body of known length, whether or not ERR_EOF was read. */
 static inline enum err replica_get_read(struct replica *r, struct replica_call *c, void *at, size_t room,

@@ -101,6 +101,7 @@ struct replica_call {
     void (*drop)(struct replica_call *c);   /* lets go of what else it has under way; may be NULL */
     struct timer failed;                    /* fires `finish` for a call that could not even be started */
 
+    struct replica_tags_events tags_events;
     union {
         struct s3_put put;
         struct s3_get get;
@@ -164,6 +165,8 @@ enum err s3_head_start(struct replica *r, struct replica_call **out, struct span
 enum err s3_get_start(struct replica *r, struct replica_call **out, const struct replica_get *get,
                       const struct replica_get_events *events, void *ctx) MUST_CHECK;
 enum err s3_get_read(struct replica_call *c, void *at, size_t room, size_t *got) MUST_CHECK;
+enum err s3_tags_start(struct replica *r, struct replica_call **out, struct span key,
+                       const struct replica_tags_events *events, void *ctx) MUST_CHECK;
 enum err s3_bucket_start(struct replica *r, struct replica_call **out, enum replica_bucket_op op,
                          const struct replica_bucket_events *events, void *ctx) MUST_CHECK;
 enum err s3_create_start(struct replica *r, struct replica_call **out, const struct replica_create *create,

@@ -9,6 +9,17 @@ static bool size_in_content_range(const struct http_head *head, uint64_t *bytes)
     return range && span_to_u64(span_skip(*range, span_find(*range, '/') + 1), bytes);
 }
 
+/* Our own word first: some servers keep tags and do not count them. */
+static uint32_t read_tag_count(const struct http_head *head)
+{
+    const struct span *count = http_header(head, REPLICA_TAG_COUNT_HEADER);
+    uint64_t n;
+
+    if (!count)
+        count = http_header(head, "x-amz-tagging-count");
+    return count && span_to_u64(*count, &n) && n <= 100 ? (uint32_t)n : 0;
+}
+
 /* False: a success that does not say how large the object is. One server answers a range with 200, so it is not
  * the status that tells a part from the whole. */
 static bool read_object(struct replica_object *o, const struct http_head *head,
@@ -21,6 +32,7 @@ static bool read_object(struct replica_object *o, const struct http_head *head,
     if (!o->exists)
         return true;
     o->stamped = stamp && stamp_parse(*stamp, &o->stamp);
+    o->tag_count = read_tag_count(head);
     memcpy(o->etag, etag, sizeof(o->etag));
     if (modified && modified->len < sizeof(o->last_modified))
         memcpy(o->last_modified, modified->at, modified->len);

@@ -14,6 +14,7 @@ static const struct replica_ops ops = {
     .head = s3_head_start,
     .get = s3_get_start,
     .get_read = s3_get_read,
+    .tags = s3_tags_start,
     .bucket = s3_bucket_start,
     .create = s3_create_start,
     .complete = s3_complete_start,
