@@ -67,6 +67,7 @@ static void on_done(void *ctx, enum err result)
     fetch_free(x->fetch);
     if (x->chunk)
         chunk_give(x->gateway->options.env->budget, x->chunk);
+    body_fini(&x->body);
     count(x);
     LOG_AT(x->status >= 500 ? LOG_WARN : LOG_DEBUG, "request",
            LOG_SPAN("id", ((struct span){x->request_id, REQUEST_ID_CHARS})),
@@ -165,20 +166,20 @@ static const struct gateway_key *find_key(const struct gateway *g, struct span a
 static enum s3_code admit(struct exchange *x, const char **message, struct span *detail)
 {
     struct gateway *g = x->gateway;
-    struct sigv4_claim claim;
     const struct gateway_key *key;
-    enum s3_code code = sigv4_claim_parse(&claim, x->head, &x->arena, message);
+    enum s3_code code = sigv4_claim_parse(&x->claim, x->head, &x->arena, message);
 
     if (code != S3_OK)
         return code;
-    key = find_key(g, claim.access_key);
+    key = find_key(g, x->claim.access_key);
     if (!key)
         return S3_INVALID_ACCESS_KEY_ID;
     code = s3_request_parse(&x->request, x->head, S3_PROOF_HEADER, NULL, &x->arena, message);
     if (code != S3_OK)
         return code;
     x->parsed = true;
-    return sigv4_verify(&g->keyring, &claim, key->secret_key, g->options.region, x->head, &x->request,
+    x->secret = key->secret_key;
+    return sigv4_verify(&g->keyring, &x->claim, x->secret, g->options.region, x->head, &x->request,
                         clock_unix_ms(g->options.env->clock) / 1000, &x->arena, message, detail);
 }
 

@@ -5,6 +5,7 @@
 #include "auth/sigv4.h"
 #include "fanout/fetch.h"
 #include "fanout/write.h"
+#include "gateway/body.h"
 #include "gateway/gateway.h"
 
 enum { REQUEST_ID_CHARS = 16, EXCHANGE_ARENA_BYTES = 256 * 1024 };
@@ -23,20 +24,6 @@ extern const struct operation operation_put, operation_get, operation_head, oper
 extern const struct operation operation_list_buckets, operation_create_bucket, operation_head_bucket,
     operation_delete_bucket;
 
-/* What must be true of a request's body, checked while it streams. */
-struct body_check {
-    const struct s3_request *request;
-    struct sha256 sha256, checksum_sha256;
-    struct sha1 sha1;
-    struct md5 md5;
-    uint32_t crc32, crc32c;
-    uint64_t crc64nvme;
-};
-void body_check_init(struct body_check *c, const struct s3_request *request);
-void body_check_add(struct body_check *c, const void *at, size_t len);
-/* S3_OK, or what does not agree. */
-enum s3_code body_check_end(struct body_check *c) MUST_CHECK;
-
 struct bucket_fan; /* op_bucket.c */
 
 struct exchange {
@@ -47,6 +34,8 @@ struct exchange {
     const struct operation *operation;
     const struct catalog_bucket *bucket; /* the operation's, NULL where it has none */
     struct arena arena;
+    struct sigv4_claim claim; /* with `secret`, once it is verified: signed chunks go on from it */
+    struct span secret;
     struct s3_request request;
     bool parsed; /* request.op is known */
     bool answered;
@@ -55,7 +44,7 @@ struct exchange {
     char request_id[REQUEST_ID_CHARS];
 
     struct write *write;
-    struct body_check check;
+    struct body body; /* of the operations that read one: body_init is theirs to call */
     struct fetch *fetch;
     struct chunk *chunk; /* of the body budget: a read's bytes on their way, a small document being read */
     size_t chunk_from, chunk_to;

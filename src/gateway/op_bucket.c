@@ -269,44 +269,15 @@ static void create(struct exchange *x, struct span body)
 /* CreateBucket's document is small: it is read whole before anything is done. */
 static void read_create_body(struct exchange *x)
 {
-    while (x->body_bytes_in < x->request.body_bytes) {
-        size_t got;
-        enum err e = http_exchange_read(x->http, x->chunk->data + x->body_bytes_in,
-                                        (size_t)(x->request.body_bytes - x->body_bytes_in), &got);
+    struct span document;
 
-        if (e == ERR_AGAIN)
-            return;
-        if (e != ERR_OK) {
-            exchange_error(x, S3_INCOMPLETE_BODY, NULL);
-            return;
-        }
-        body_check_add(&x->check, x->chunk->data + x->body_bytes_in, got);
-        x->body_bytes_in += got;
-    }
-    if (!x->fan) {
-        enum s3_code code = body_check_end(&x->check);
-
-        if (code == S3_OK)
-            create(x, (struct span){x->chunk ? x->chunk->data : "", (size_t)x->body_bytes_in});
-        else
-            exchange_error(x, code, NULL);
-    }
+    if (!body_is_whole(&x->body) && body_document(x, BODY_MAX, S3_MALFORMED_XML, &document) == ERR_OK)
+        create(x, document);
 }
 
 static void start_create(struct exchange *x)
 {
-    if (x->request.body_bytes > BODY_MAX) {
-        exchange_error(x, S3_MALFORMED_XML, NULL);
-        return;
-    }
-    body_check_init(&x->check, &x->request);
-    if (x->request.body_bytes) {
-        x->chunk = chunk_take(x->gateway->options.env->budget);
-        if (!x->chunk) {
-            exchange_unavailable(x, ERR_BUSY);
-            return;
-        }
-    }
+    body_init(&x->body, x);
     read_create_body(x);
 }
 

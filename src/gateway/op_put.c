@@ -78,37 +78,25 @@ static void refuse_body(struct exchange *x, enum s3_code code, const char *messa
     exchange_error(x, code, message);
 }
 
-static void whole(struct exchange *x)
-{
-    enum s3_code code = body_check_end(&x->check);
-
-    if (code == S3_OK)
-        write_verified(x->write);
-    else
-        refuse_body(x, code, NULL);
-}
-
 static void pump(struct exchange *x)
 {
-    struct iovec room;
-    size_t got;
-
-    while (x->write && x->body_bytes_in < x->request.body_bytes) {
-        enum err e = write_room(x->write, &room);
+    while (x->write && !body_is_whole(&x->body)) {
+        struct iovec room = {NULL, 0}; /* all is there: what is left is whether it is good */
+        size_t got;
+        enum err e = x->body.bytes < x->request.body_bytes ? write_room(x->write, &room) : ERR_OK;
 
         if (e == ERR_OK)
-            e = http_exchange_read(x->http, room.iov_base, room.iov_len, &got);
+            e = body_read(&x->body, room.iov_base, room.iov_len, &got);
         if (e == ERR_AGAIN)
             return;
-        if (e != ERR_OK) {
-            refuse_body(x, e == ERR_TIMEOUT ? S3_REQUEST_TIMEOUT : S3_INCOMPLETE_BODY, NULL);
-            return;
+        if (e == ERR_EOF) {
+            write_verified(x->write);
+        } else if (e != ERR_OK) {
+            refuse_body(x, x->body.code, x->body.message);
+        } else {
+            x->body_bytes_in += got;
+            write_filled(x->write, got);
         }
-        body_check_add(&x->check, room.iov_base, got);
-        x->body_bytes_in += got;
-        write_filled(x->write, got);
-        if (x->body_bytes_in == x->request.body_bytes)
-            whole(x);
     }
 }
 
@@ -120,28 +108,37 @@ static struct write_spec spec_of(struct exchange *x, enum row_kind kind)
                                .kind = kind};
 }
 
-/* An object without a type gets the one that S3 gives it: servers that guess would guess differently. */
-static size_t stored_headers(struct exchange *x, struct http_header out[static HTTP_HEADERS_MAX + 1])
+/* An object without a type gets the one that S3 gives it: servers that guess would guess differently. False: the arena
+ * is full. */
+static bool stored_headers(struct exchange *x, struct http_header out[static HTTP_HEADERS_MAX + 1],
+                           size_t *count)
 {
     bool typed = false;
-    size_t n = 0;
 
+    *count = 0;
     for (size_t i = 0; i < x->head->header_count; i++) {
-        if (!s3_header_is_stored(x->head->headers[i].name))
+        const struct http_header *h = &x->head->headers[i];
+        struct span value;
+
+        if (!s3_header_is_stored(h->name))
             continue;
-        typed = typed || span_ieq(x->head->headers[i].name, SPAN("content-type"));
-        out[n++] = x->head->headers[i];
+        if (!s3_stored_value(&x->arena, h, &value))
+            return false;
+        if (h->value.len && !value.len) /* Content-Encoding: aws-chunked, and nothing else */
+            continue;
+        typed = typed || span_ieq(h->name, SPAN("content-type"));
+        out[(*count)++] = (struct http_header){h->name, value};
     }
     if (!typed)
-        out[n++] = (struct http_header){SPAN("content-type"), SPAN("binary/octet-stream")};
-    return n;
+        out[(*count)++] = (struct http_header){SPAN("content-type"), SPAN("binary/octet-stream")};
+    return true;
 }
 
 static void start_put(struct exchange *x)
 {
     struct write_spec spec = spec_of(x, ROW_PUT);
     struct http_header headers[HTTP_HEADERS_MAX + 1];
-    enum err e;
+    enum err e = ERR_NOMEM;
 
     if (x->request.body_bytes > x->gateway->options.max_object_bytes) {
         exchange_error(x, S3_ENTITY_TOO_LARGE, NULL);
@@ -149,21 +146,18 @@ static void start_put(struct exchange *x)
     }
     spec.body_bytes = x->request.body_bytes;
     spec.headers = headers;
-    spec.header_count = stored_headers(x, headers);
     spec.has_sha256 = x->request.payload == S3_PAYLOAD_SHA256;
     memcpy(spec.sha256, x->request.sha256, sizeof(spec.sha256));
     spec.has_md5 = x->request.has_md5;
     memcpy(spec.md5, x->request.md5, sizeof(spec.md5));
-    e = write_open(&x->write, x->gateway->options.env, &spec, &write_events, x);
+    if (stored_headers(x, headers, &spec.header_count))
+        e = write_open(&x->write, x->gateway->options.env, &spec, &write_events, x);
     if (e != ERR_OK) {
         exchange_unavailable(x, e);
         return;
     }
-    body_check_init(&x->check, &x->request);
-    if (x->request.body_bytes)
-        pump(x);
-    else
-        whole(x);
+    body_init(&x->body, x);
+    pump(x);
 }
 
 static void start_delete(struct exchange *x)

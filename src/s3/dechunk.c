@@ -5,8 +5,7 @@
  *                            `--(no trailer in this mode)----------------^
  *
  * A line is collected in `line` up to its CR LF and then looked at whole; a line that does not fit is refused, so
- * that whoever sends no line end costs no memory. Data is never touched: the caller is told where it lies, or reads
- * it himself (s3_dechunk_took). Nothing is skipped over: a decoder that tolerates what it does not know can be
+ * that whoever sends no line end costs no memory. Data is the caller's. Nothing is skipped over: a decoder that tolerates what it does not know can be
  * brought to see another end of the body than the next one does.
  *
  * One exception, since minio-go's users are many: it prints a trailer as it was signed, with LF, and then CR LF. */
@@ -205,12 +204,11 @@ void s3_dechunk_took(struct s3_dechunk *d, uint64_t bytes)
         d->state = WHOLE;
 }
 
-enum s3_dechunk_step s3_dechunk_feed(struct s3_dechunk *d, const char *in, size_t len, size_t *used,
-                                     size_t *data, size_t *data_len)
+enum s3_dechunk_step s3_dechunk_feed(struct s3_dechunk *d, const char *in, size_t len, size_t *used)
 {
     enum s3_dechunk_step step = S3_DECHUNK_MORE;
 
-    *used = *data = *data_len = 0;
+    *used = 0;
     if (d->state == REFUSED)
         return S3_DECHUNK_REFUSED;
     if (d->state == ENDED)
@@ -223,11 +221,5 @@ enum s3_dechunk_step s3_dechunk_feed(struct s3_dechunk *d, const char *in, size_
         leave_chunk(d);
         return S3_DECHUNK_CHUNK;
     }
-    if (d->state != DATA || *used == len)
-        return S3_DECHUNK_MORE;
-    *data = *used;
-    *data_len = d->left < len - *used ? (size_t)d->left : len - *used;
-    *used += *data_len;
-    s3_dechunk_took(d, *data_len);
-    return S3_DECHUNK_DATA;
+    return d->state == DATA ? S3_DECHUNK_DATA : S3_DECHUNK_MORE;
 }

@@ -43,18 +43,17 @@ void s3_dechunk_init(struct s3_dechunk *d, enum s3_payload payload, enum s3_chec
 
 enum s3_dechunk_step {
     S3_DECHUNK_MORE,  /* all of `in` was used */
-    S3_DECHUNK_DATA,  /* in[*data .. *data + *data_len) is content */
+    S3_DECHUNK_DATA,  /* s3_dechunk_data_left bytes of content come next */
     S3_DECHUNK_CHUNK, /* a chunk's data is whole, also that of the last, empty one: `signature` is its */
     S3_DECHUNK_ENDED, /* the coding ended exactly at *used: `trailer` is set, `signature` is the trailer's */
     S3_DECHUNK_REFUSED, /* `code` and `message` say why; it stays so */
 };
-/* Takes bytes up to the next thing there is to say; call again with the rest. `len` may be 0: a chunk that ended with
- * s3_dechunk_took is told by the next call. */
-enum s3_dechunk_step s3_dechunk_feed(struct s3_dechunk *d, const char *in, size_t len, size_t *used,
-                                     size_t *data, size_t *data_len) MUST_CHECK;
+/* Takes what is not content, up to the next thing there is to say: *used bytes. `len` may be 0. */
+enum s3_dechunk_step s3_dechunk_feed(struct s3_dechunk *d, const char *in, size_t len,
+                                     size_t *used) MUST_CHECK;
 
-/* Content bytes that are due before the next line: so many may be read straight to where they are wanted and then
- * be reported with s3_dechunk_took. */
+/* Content is the caller's, who reads it straight to where it is wanted: so many bytes are due before the next line, and
+ * so many of them were taken. */
 uint64_t s3_dechunk_data_left(const struct s3_dechunk *d);
 void s3_dechunk_took(struct s3_dechunk *d, uint64_t bytes);
 

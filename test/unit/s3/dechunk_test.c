@@ -28,18 +28,18 @@ struct result {
     struct s3_dechunk d;
 };
 
-/* In pieces of at most so many bytes; `direct`: data is read past the decoder where it allows that. */
+/* In pieces of at most so many bytes. */
 static void decode(struct result *r, enum s3_payload payload, enum s3_checksum announced, uint64_t bytes,
-                   const char *text, size_t len, size_t piece, bool direct)
+                   const char *text, size_t len, size_t piece)
 {
     memset(r, 0, sizeof(*r));
     s3_dechunk_init(&r->d, payload, announced, bytes);
     r->last = S3_DECHUNK_MORE;
     for (;;) {
-        size_t n = len - r->used < piece ? len - r->used : piece, used, data, data_len;
+        size_t n = len - r->used < piece ? len - r->used : piece, used;
         uint64_t left = s3_dechunk_data_left(&r->d);
 
-        if (direct && left && n) {
+        if (left && n) {
             n = n < left ? n : (size_t)left;
             memcpy(r->content + r->content_bytes, text + r->used, n);
             r->content_bytes += n;
@@ -47,20 +47,15 @@ static void decode(struct result *r, enum s3_payload payload, enum s3_checksum a
             s3_dechunk_took(&r->d, n);
             continue;
         }
-        r->last = s3_dechunk_feed(&r->d, text + r->used, n, &used, &data, &data_len);
-        assert_true(used <= n && data + data_len <= used);
-        if (r->last == S3_DECHUNK_DATA) {
-            memcpy(r->content + r->content_bytes, text + r->used + data, data_len);
-            r->content_bytes += data_len;
-        } else if (r->last == S3_DECHUNK_CHUNK) {
+        r->last = s3_dechunk_feed(&r->d, text + r->used, n, &used);
+        assert_true(used <= n);
+        r->used += used;
+        if (r->last == S3_DECHUNK_CHUNK) {
             assert_true(r->chunks < 8);
             memcpy(r->signatures[r->chunks++], r->d.signature, S3_SIGNATURE_CHARS);
+        } else if (r->last == S3_DECHUNK_ENDED || r->last == S3_DECHUNK_REFUSED || r->used == len) {
+            return;
         }
-        r->used += used;
-        if (r->last == S3_DECHUNK_ENDED || r->last == S3_DECHUNK_REFUSED)
-            return;
-        if (r->last == S3_DECHUNK_MORE && r->used == len)
-            return;
     }
 }
 
@@ -126,27 +121,26 @@ static void every_form_is_decoded_however_it_is_cut(void **state)
     static const size_t pieces[] = {1, 2, 3, 7, 100, 8192, 40000};
 
     for (size_t i = 0; i < GOOD; i++)
-        for (size_t p = 0; p < sizeof(pieces) / sizeof(pieces[0]); p++)
-            for (int direct = 0; direct < 2; direct++) {
-                const struct good *g = &good[i];
-                size_t len = expand(text, g->pattern);
+        for (size_t p = 0; p < sizeof(pieces) / sizeof(pieces[0]); p++) {
+            const struct good *g = &good[i];
+            size_t len = expand(text, g->pattern);
 
-                decode(&r, g->payload, g->announced, g->bytes, text, len, pieces[p], direct);
-                if (r.last != S3_DECHUNK_ENDED || r.used != len || r.content_bytes != g->bytes ||
-                    r.chunks != g->chunks || !span_is(r.d.trailer, g->trailer))
-                    fail_msg("row %zu in pieces of %zu: step %d, %s", i, pieces[p], r.last, r.d.message);
-                if (g->payload != UNSIGNED)
-                    assert_string_equal(r.signatures[0], SIGN0);
-                if (g->payload == TRAILING)
-                    assert_memory_equal(r.d.signature, SIGN2, S3_SIGNATURE_CHARS);
-            }
+            decode(&r, g->payload, g->announced, g->bytes, text, len, pieces[p]);
+            if (r.last != S3_DECHUNK_ENDED || r.used != len || r.content_bytes != g->bytes ||
+                r.chunks != g->chunks || !span_is(r.d.trailer, g->trailer))
+                fail_msg("row %zu in pieces of %zu: step %d, %s", i, pieces[p], r.last, r.d.message);
+            if (g->payload != UNSIGNED)
+                assert_string_equal(r.signatures[0], SIGN0);
+            if (g->payload == TRAILING)
+                assert_memory_equal(r.d.signature, SIGN2, S3_SIGNATURE_CHARS);
+        }
 }
 
 static void the_content_is_what_stands_between_the_lines(void **state)
 {
     size_t len = expand(text, "2000\r\n@\r\n5\r\nhello\r\n0\r\n\r\n");
 
-    decode(&r, UNSIGNED, S3_CHECKSUM_NONE, 8197, text, len, 1000, false);
+    decode(&r, UNSIGNED, S3_CHECKSUM_NONE, 8197, text, len, 1000);
     assert_int_equal(r.content_bytes, 8197);
     assert_memory_equal(r.content, text + 6, 8192);
     assert_memory_equal(r.content + 8192, "hello", 5);
@@ -156,7 +150,7 @@ static void what_follows_the_end_is_left_to_the_caller(void **state)
 {
     size_t len = expand(text, "5\r\nhello\r\n0\r\n\r\nGET / HTTP/1.1\r\n");
 
-    decode(&r, UNSIGNED, S3_CHECKSUM_NONE, 5, text, len, 1000, false);
+    decode(&r, UNSIGNED, S3_CHECKSUM_NONE, 5, text, len, 1000);
     assert_int_equal(r.last, S3_DECHUNK_ENDED);
     assert_int_equal(r.used, 15);
 }
@@ -169,7 +163,7 @@ static void a_body_that_breaks_off_anywhere_has_not_ended(void **state)
         for (size_t cut = 0; cut < len; cut++) {
             if (cut > 200 && cut + 200 < len)
                 continue; /* in the middle of the data every byte is like the next */
-            decode(&r, good[i].payload, good[i].announced, good[i].bytes, text, cut, 40000, false);
+            decode(&r, good[i].payload, good[i].announced, good[i].bytes, text, cut, 40000);
             if (r.last == S3_DECHUNK_ENDED || r.last == S3_DECHUNK_REFUSED)
                 fail_msg("row %zu cut at %zu of %zu: step %d", i, cut, len, r.last);
         }
@@ -275,19 +269,18 @@ static void every_malformed_body_is_refused_by_its_own_error(void **state)
         for (size_t p = 0; p < sizeof(pieces) / sizeof(pieces[0]); p++) {
             size_t len = expand(text, bad[i].pattern);
 
-            decode(&r, bad[i].payload, bad[i].announced, bad[i].bytes, text, len, pieces[p], p == 1);
+            decode(&r, bad[i].payload, bad[i].announced, bad[i].bytes, text, len, pieces[p]);
             if (r.last != S3_DECHUNK_REFUSED || r.d.code != bad[i].code)
                 fail_msg("row %zu in pieces of %zu: step %d, code %s", i, pieces[p], r.last,
                          s3_error(r.d.code)->name);
-            assert_int_equal(s3_dechunk_feed(&r.d, "0\r\n\r\n", 5, &(size_t){0}, &(size_t){0}, &(size_t){0}),
-                             S3_DECHUNK_REFUSED);
+            assert_int_equal(s3_dechunk_feed(&r.d, "0\r\n\r\n", 5, &(size_t){0}), S3_DECHUNK_REFUSED);
         }
 }
 
 static void a_line_without_an_end_costs_no_memory(void **state)
 {
     memset(text, '1', sizeof(text));
-    decode(&r, SIGNED, S3_CHECKSUM_NONE, 5, text, sizeof(text), 1000, false);
+    decode(&r, SIGNED, S3_CHECKSUM_NONE, 5, text, sizeof(text), 1000);
     assert_int_equal(r.last, S3_DECHUNK_REFUSED);
     assert_true(r.used <= S3_CHUNK_LINE_MAX + 1);
 }
