@@ -171,10 +171,14 @@ static enum s3_code admit(struct exchange *x, const char **message, struct span 
 
     if (code != S3_OK)
         return code;
+    if (x->claim.proof == S3_PROOF_NONE) {
+        *message = "Anonymous access is not allowed; the Authorization header is missing.";
+        return S3_ACCESS_DENIED;
+    }
     key = find_key(g, x->claim.access_key);
     if (!key)
         return S3_INVALID_ACCESS_KEY_ID;
-    code = s3_request_parse(&x->request, x->head, S3_PROOF_HEADER, NULL, &x->arena, message);
+    code = s3_request_parse(&x->request, x->head, x->claim.proof, NULL, &x->arena, message);
     if (code != S3_OK)
         return code;
     x->parsed = true;
