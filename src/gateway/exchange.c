@@ -62,6 +62,7 @@ static void on_done(void *ctx, enum err result)
 
     if (x->operation && x->operation->end)
         x->operation->end(x);
+    guard_end(&x->guard);
     if (x->write)
         write_leave(x->write);
     fetch_free(x->fetch);

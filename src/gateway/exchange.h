@@ -7,6 +7,7 @@
 #include "fanout/write.h"
 #include "gateway/body.h"
 #include "gateway/gateway.h"
+#include "gateway/guard.h"
 
 enum { REQUEST_ID_CHARS = 16, EXCHANGE_ARENA_BYTES = 256 * 1024 };
 
@@ -44,6 +45,7 @@ struct exchange {
     char request_id[REQUEST_ID_CHARS];
 
     struct write *write;
+    struct guard guard; /* the conditions of that write */
     struct body body; /* of the operations that read one: body_init is theirs to call */
     struct fetch *fetch;
     struct chunk *chunk; /* of the body budget: a read's bytes on their way, a small document being read */
