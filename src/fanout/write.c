@@ -30,7 +30,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { ARENA_BYTES = 64 * 1024 };
+enum { ARENA_BYTES = 64 * 1024, COMPLETE_BYTES_PER_MS = 64 * 1024 };
 
 static void on_turn(struct timer *t)
 {
@@ -80,6 +80,7 @@ static void write_free(struct write *w)
     ring_fini(&w->ring);
     arena_fini(&w->arena);
     COUNT_ADD(w->env->writes_open, -1);
+    free(w->text);
     free(w);
 }
 
@@ -116,6 +117,48 @@ static bool copy_spec(struct write *w, const struct write_spec *spec)
     return true;
 }
 
+static bool copy_span(struct arena *arena, struct span from, struct span *out)
+{
+    *out = from.len ? arena_dup(arena, from) : SPAN_EMPTY;
+    return out->at != NULL;
+}
+
+/* A part has a name of its own for each attempt; the object of an upload was stamped when that was created. */
+static bool copy_upload(struct write *w, const struct write_upload *u, uint64_t version)
+{
+    w->upload = u->id;
+    w->put.part_number = u->part_number;
+    if (u->part_number) {
+        w->record = &part_record;
+        w->has_key = true;
+        w->put.stamped = false;
+        w->put.header_count = 0;
+        w->part.part = (struct part){.number = u->part_number,
+                                     .bytes = w->put.body_bytes,
+                                     .unix_ms = clock_unix_ms(w->env->clock),
+                                     .attempt = version};
+    } else {
+        w->completes = true;
+        if (!u->tried)
+            w->stamp = u->id;
+        w->patience_ms = u->object_bytes / COMPLETE_BYTES_PER_MS;
+        if (w->patience_ms > w->env->terms.write_ms)
+            w->patience_ms = w->env->terms.write_ms;
+    }
+    for (uint32_t i = 0; i < w->leg_count; i++) {
+        struct leg *l = &w->legs[i];
+
+        l->document = u->documents[l->slot];
+        if (!copy_span(&w->arena, u->ids[l->slot], &l->upload_id))
+            return false;
+        if (!l->upload_id.len) {
+            l->state = LEG_MISSED;
+            l->answer.error = ERR_NOT_FOUND;
+        }
+    }
+    return true;
+}
+
 enum err write_open(struct write **out, struct env *env, const struct write_spec *spec,
                     const struct write_events *events, void *ctx)
 {
@@ -125,8 +168,12 @@ enum err write_open(struct write **out, struct env *env, const struct write_spec
     enum err e = ERR_NOMEM;
 
     *out = NULL;
-    if (!w)
+    if (!w) {
+        free(spec->upload ? spec->upload->text : NULL);
         return ERR_NOMEM;
+    }
+    w->record = &row_record;
+    w->text = spec->upload ? spec->upload->text : NULL;
     arena_init(&w->arena, ARENA_BYTES);
     w->env = env;
     w->events = events;
@@ -150,6 +197,8 @@ enum err write_open(struct write **out, struct env *env, const struct write_spec
             goto fail;
     }
     legs_init(w, spec->replicas);
+    if (spec->upload && !copy_upload(w, spec->upload, version))
+        goto fail;
     tally = write_tally(w);
     e = ERR_UNAVAILABLE; /* too few replicas are worth asking: nothing is begun */
     if (quorum_decide(&w->ack, &tally) == QUORUM_FAILED)
@@ -157,12 +206,13 @@ enum err write_open(struct write **out, struct env *env, const struct write_spec
     COUNT_ADD(env->writes_open, 1);
     COUNT_ADD(env->counters.writes, 1);
     clock_start(env->clock, &w->watch, watch_period_ms(&env->terms));
-    record_begin(w);
+    w->record->begin(w);
     *out = w;
     return ERR_OK;
 fail:
     ring_fini(&w->ring);
     arena_fini(&w->arena);
+    free(w->text);
     free(w);
     return e;
 }
@@ -212,6 +262,13 @@ static void open_barrier_if_due(struct write *w)
     }
     w->barrier_due = true;
     legs_open_barrier(w);
+}
+
+void write_part_checksum(struct write *w, const uint8_t *value, size_t bytes)
+{
+    assert(w->record == &part_record && bytes <= PART_CHECKSUM_BYTES && !w->verified);
+    memcpy(w->part.part.checksum, value, bytes);
+    w->part.part.checksum_bytes = (uint32_t)bytes;
 }
 
 void write_hold(struct write *w)
@@ -326,13 +383,23 @@ static void decide(struct write *w)
         legs_drop(w);
     t = write_tally(w);
     w->decided_met = q == QUORUM_MET && w->cause == ERR_OK;
-    if (t.stored == t.all || t.missed == t.all) {
+    if ((t.stored == t.all && !w->record->stored_too) || t.missed == t.all) {
         w->state = WRITE_LINGER;
         give_verdict(w, w->decided_met ? ERR_OK : ERR_UNAVAILABLE);
         return;
     }
     w->state = WRITE_RECORD;
-    record_outcome(w);
+    w->record->outcome(w);
+}
+
+bool write_end_legs(struct write *w)
+{
+    ring_fini(&w->ring);
+    clock_stop(w->env->clock, &w->watch);
+    if (w->read_busy) /* a hold check, for a leg that is over: it will come back here */
+        return false;
+    clock_stop(w->env->clock, &w->again);
+    return true;
 }
 
 void write_advance(struct write *w)
@@ -350,8 +417,8 @@ void write_advance(struct write *w)
         w->state = WRITE_LINGER;
         give_verdict(w, met ? ERR_OK : ERR_UNAVAILABLE);
     }
-    if (w->state == WRITE_LINGER && !w->begin_busy && !legs_pending(w))
-        record_settled(w);
+    if (w->state == WRITE_LINGER && !w->begin_busy && !w->write_busy && !legs_pending(w))
+        w->record->settled(w);
     if (w->state == WRITE_OVER && !w->write_busy && !w->read_busy) {
         write_free(w);
         return;

@@ -10,6 +10,21 @@
 
 struct write; /* belongs to one loop */
 
+/* What makes a write one of a multipart upload. A part is invisible: it has no intent, and what became of it is in the
+ * journal's table of parts before the verdict. A Complete is a write like any other whose legs have no body: the whole
+ * request waits at the barrier. */
+struct write_upload {
+    struct stamp id;
+    struct span ids
+        [REPLICAS_MAX];   /* the replicas' own; empty: it takes no part, and has missed this from the start */
+    uint32_t part_number; /* 0: the Complete */
+    /* of a Complete: */
+    bool tried;                          /* one was begun before: this one's row has a stamp of its own */
+    struct span documents[REPLICAS_MAX]; /* what each is sent; in `text` */
+    void *text;            /* from malloc; the write's from here on, also when it cannot be opened */
+    uint64_t object_bytes; /* putting a large object together takes backends longer */
+};
+
 struct write_spec {
     struct journal_key key;             /* copied */
     const struct replica_set *replicas; /* copied */
@@ -23,6 +38,7 @@ struct write_spec {
     uint8_t sha256[32];
     bool has_md5; /* the client declared it: the ETag that stored copies must show */
     uint8_t md5[16];
+    struct write_upload *upload; /* NULL: an object by itself */
 };
 
 enum write_mark { WRITE_STORED = 1, WRITE_HINTED, WRITE_PENDING };
@@ -54,6 +70,8 @@ enum err write_open(struct write **out, struct env *env, const struct write_spec
 enum err write_room(struct write *w, struct iovec *out) MUST_CHECK;
 /* So many bytes were put there. They may leave for the replicas, up to the barrier. */
 void write_filled(struct write *w, size_t bytes);
+/* Of a part: its checksum, known by the end of its body; before write_verified. */
+void write_part_checksum(struct write *w, const uint8_t *value, size_t bytes);
 /* The body is complete and good, and the write is a conditional one: `held` will fire. Instead of write_verified,
  * which comes after that. */
 void write_hold(struct write *w);

@@ -111,6 +111,7 @@ static void leg_start_put(struct leg *l)
     enum err e;
 
     put.body = &leg_body;
+    put.upload_id = l->upload_id;
     l->moved_ms = clock_mono_ms(l->write->env->clock);
     e = replica_put_start(l->replica, &l->call, &put, &leg_events, l);
     if (e != ERR_OK) {
@@ -135,13 +136,26 @@ void legs_feed(struct write *w)
     }
 }
 
+/* A delete, a Complete: all of the request is past the barrier. */
+static enum err leg_start_whole(struct leg *l)
+{
+    const struct write *w = l->write;
+    const struct replica_complete complete = {
+        .key = w->key.key, .upload_id = l->upload_id, .document = l->document, .stamp = w->upload};
+
+    if (w->completes)
+        return replica_complete_start(l->replica, &l->call, &complete, &leg_events, l);
+    return replica_delete_start(l->replica, &l->call, w->key.key, &leg_events, l);
+}
+
 static void leg_open(struct leg *l)
 {
     struct write *w = l->write;
+    bool whole = w->completes || w->kind == ROW_DELETE;
     enum err e;
 
-    if (w->kind == ROW_DELETE) {
-        e = replica_delete_start(l->replica, &l->call, w->key.key, &leg_events, l);
+    if (whole) {
+        e = leg_start_whole(l);
         if (e != ERR_OK) {
             l->answer.error = e;
             leg_over(l, LEG_MISSED);
@@ -154,7 +168,7 @@ static void leg_open(struct leg *l)
     }
     l->moved_ms = clock_mono_ms(w->env->clock);
     l->state = LEG_PAST;
-    if (w->kind == ROW_PUT)
+    if (!whole)
         replica_put_open(l->replica, l->call, w->crc32);
 }
 
@@ -225,7 +239,8 @@ static bool leg_stalls(struct leg *l, uint64_t now)
     spared = l->write->state != WRITE_RUN || quorum_spares(&l->write->ack, &tally, bit(l));
     if (spared && l->behind_ms && now - l->behind_ms >= t->detach_ms)
         return true;
-    return now - l->moved_ms >= (spared ? t->stall_ms : t->write_ms);
+    return now - l->moved_ms >=
+           (spared ? t->stall_ms : t->write_ms) + (l->state == LEG_PAST ? l->write->patience_ms : 0);
 }
 
 void legs_watch(struct write *w)
