@@ -4,6 +4,7 @@
 static const struct s3_error errors[] = {
     [S3_OK] = {"OK", 200, "Success."},
     [S3_ACCESS_DENIED] = {"AccessDenied", 403, "Access Denied."},
+    [S3_ACCESS_FORBIDDEN] = {"AccessForbidden", 403, "CORSResponse: This CORS request is not allowed."},
     [S3_AUTHORIZATION_HEADER_MALFORMED] = {"AuthorizationHeaderMalformed", 400,
                                            "The authorization header that you provided is not valid."},
     [S3_AUTHORIZATION_QUERY_PARAMETERS_ERROR] =
@@ -13,6 +14,7 @@ static const struct s3_error errors[] = {
     [S3_BAD_DIGEST] = {"BadDigest", 400,
                        "The Content-MD5 or checksum value that you specified did not match what the server "
                        "received."},
+    [S3_BAD_REQUEST] = {"BadRequest", 400, "The request is not valid."},
     [S3_BUCKET_ALREADY_EXISTS] = {"BucketAlreadyExists", 409, "The requested bucket name is not available."},
     [S3_BUCKET_ALREADY_OWNED_BY_YOU] =
         {"BucketAlreadyOwnedByYou", 409,
