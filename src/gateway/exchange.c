@@ -65,6 +65,7 @@ static void on_done(void *ctx, enum err result)
     guard_end(&x->guard);
     if (x->write)
         write_leave(x->write);
+    fetch_free(x->look);
     fetch_free(x->fetch);
     if (x->chunk)
         chunk_give(x->gateway->options.env->budget, x->chunk);

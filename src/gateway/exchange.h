@@ -47,7 +47,7 @@ struct exchange {
     struct write *write;
     struct guard guard; /* the conditions of that write */
     struct body body; /* of the operations that read one: body_init is theirs to call */
-    struct fetch *fetch;
+    struct fetch *look, *fetch; /* what there is; its bytes */
     struct chunk *chunk; /* of the body budget: a read's bytes on their way, a small document being read */
     size_t chunk_from, chunk_to;
     struct bucket_fan *fan;
