@@ -23,6 +23,10 @@ static const struct config_word needs[] = {
 static const struct config_word waits[] = {{"all", CONFIG_WAIT_ALL}, {"need", CONFIG_WAIT_NEED}, {NULL}};
 static const struct config_word barriers[] = {
     {"trailer", CONFIG_BARRIER_TRAILER}, {"hash", CONFIG_BARRIER_HASH}, {NULL}};
+static const struct config_word checksums[] = {{"all", CONFIG_CHECKSUMS_ALL},
+                                               {"crc32", CONFIG_CHECKSUMS_CRC32},
+                                               {"none", CONFIG_CHECKSUMS_NONE},
+                                               {NULL}};
 static const struct config_word journals[] = {
     {"sqlite", CONFIG_JOURNAL_SQLITE}, {"cassandra", CONFIG_JOURNAL_CASSANDRA}, {NULL}};
 static const struct config_word autos[] = {{"auto", 0}, {NULL}};
@@ -85,6 +89,10 @@ static const struct config_row backend_rows[] = {
      .text =
          "How a large body is kept from being committed too early: a CRC trailer, or the SHA-256 the client "
          "declared."},
+    {"checksum_headers", CONFIG_WORD, AT(config_backend, checksum_headers), .words = checksums,
+     .fallback = "all",
+     .text = "Which x-amz-checksum-* it takes: the clients' of any kind, CRC32 only, or none (large bodies "
+             "still end in a CRC32 trailer)."},
     {"ca_file", CONFIG_PATH, AT(config_backend, ca_file),
      .text =
          "Certificates (PEM) of the only authorities to trust for https; without it those of the system."},

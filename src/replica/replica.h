@@ -21,6 +21,7 @@
 #include "base/span.h"
 #include "base/stamp.h"
 #include "http/message.h"
+#include "s3/request.h"
 
 #include <sys/uio.h>
 
@@ -62,6 +63,11 @@ struct replica_put {
     uint64_t body_bytes;
     bool has_sha256; /* the declared hash of the body */
     uint8_t sha256[32];
+    /* The checksum to keep with the object, big-endian; CRC32 where there is none or the backend does not take it.
+     * `checksum_value` is the owner's, and read when the barrier opens; sooner when `checksum_known`. */
+    enum s3_checksum checksum;
+    const uint8_t *checksum_value;
+    bool checksum_known;
     const struct replica_body *body;
     const char *if_match;  /* NULL, or the ETag the target must still show, where the backend can */
     struct span upload_id; /* not empty: a part of this upload; then nothing is stored with it */
@@ -100,6 +106,7 @@ struct replica_tags_events {
 struct replica_get {
     struct span key;
     bool head_only;                    /* HEAD for a client: head and done fire, no body */
+    bool checksum_mode;                /* the answer is to show the object's checksum, if there is one */
     const struct http_header *headers; /* Range, If-*: sent as they are */
     size_t header_count;
     uint32_t part_number; /* not 0: that part of an object that was uploaded in parts */

@@ -17,6 +17,7 @@ struct s3_backend {
     struct health health;
     struct span host_field; /* of the Host header: with the port unless it is the scheme's own */
     enum s3_barrier barrier;
+    unsigned checksums; /* bits */
     struct list replicas;
 };
 
@@ -37,7 +38,9 @@ struct s3_put {
     bool open, waiting;          /* the barrier is open; the http call waits for body bytes */
     bool text_ready;             /* PUT_FRAMES: `text` is what comes before the byte at `offset` */
     uint64_t body_bytes, offset; /* of the body; those before `offset` are with the kernel */
-    uint32_t crc32;
+    enum s3_checksum checksum;     /* that is sent; S3_CHECKSUM_NONE: the backend takes none */
+    const uint8_t *checksum_value; /* the owner's, or `crc32` */
+    uint8_t crc32[4];              /* once the barrier is open */
     struct span path, query, payload;
     struct sigv4_header *headers; /* with room for PUT_HEADERS_OWN more */
     size_t header_count;

@@ -140,6 +140,7 @@ enum err s3_get_start(struct replica *r, struct replica_call **out, const struct
     struct replica_call *c = s3_call_open(r, ctx, finish_get);
     struct sigv4_header *headers;
     struct span query = SPAN_EMPTY;
+    size_t count = get->header_count;
     enum err e = ERR_NOMEM;
 
     *out = c;
@@ -147,11 +148,13 @@ enum err s3_get_start(struct replica *r, struct replica_call **out, const struct
         return ERR_NOMEM;
     c->get.events = *events;
     c->seen = seen_head;
-    headers = s3_call_headers(c, get->headers, get->header_count, 0);
+    headers = s3_call_headers(c, get->headers, get->header_count, 1);
+    if (headers && get->checksum_mode && c->replica->backend->checksums)
+        headers[count++] = (struct sigv4_header){SPAN("x-amz-checksum-mode"), SPAN("ENABLED")};
     if (get->part_number)
         query = s3_call_part_query(c, get->part_number, SPAN_EMPTY);
     if (headers && query.at)
-        e = send_read(c, get->head_only, get->key, query, headers, get->header_count, &stream);
+        e = send_read(c, get->head_only, get->key, query, headers, count, &stream);
     if (e) {
         s3_call_free(c);
         *out = NULL;

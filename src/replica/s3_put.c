@@ -1,12 +1,14 @@
 /* Writing an object, with the barrier: what could make a backend commit is not sent before s3_put_open.
  *
  *   PUT_WHOLE   up to SMALL_BYTES: the request starts when the barrier opens, head and body in one write, with a
- *               CRC32 header. Any byte of it is past the barrier.
- *   PUT_FRAMES  aws-chunked with a CRC32 trailer. The frames stream straight from the owner's memory; the end of the
+ *               checksum header. Any byte of it is past the barrier.
+ *   PUT_FRAMES  aws-chunked with a checksum trailer. The frames stream straight from the owner's memory; the end of the
  *               last frame, the last chunk and the trailer are held back and then sent in one piece: one server
  *               spins for ever when a connection ends inside the trailer. No Content-Encoding: all servers decode
  *               without it, and some would give it back on GET.
  *   PUT_PLAIN   the declared SHA-256 signed on; the last byte is held back.
+ *
+ * The checksum is the client's, so that the backend keeps what the client declared; CRC32 where it gave none.
  *
  * The head never leaves alone (http/client.h): one server stores an empty object when the connection ends
  * right behind it. A delete has no body: all of it is past the barrier. */
@@ -78,8 +80,9 @@ static void plain_sent(void *ctx, size_t bytes)
 /* Prints what stands before the byte at the offset: a frame's head, or behind the last frame what is held back. */
 static void print_text(struct s3_put *p)
 {
-    p->text_len = p->offset < p->body_bytes ? s3_chunked_frame_head(p->body_bytes, p->offset, p->text)
-                                            : s3_chunked_trailer(p->body_bytes, p->crc32, p->text);
+    p->text_len = p->offset < p->body_bytes
+                      ? s3_chunked_frame_head(p->body_bytes, p->offset, p->text)
+                      : s3_chunked_trailer(p->body_bytes, p->checksum, p->checksum_value, p->text);
     p->text_sent = 0;
     p->text_ready = true;
 }
@@ -154,39 +157,64 @@ static enum err send_put(struct replica_call *c, struct span payload, uint64_t w
     return s3_call_send(c, &q, &s3_collect);
 }
 
+/* As a header, for a body that is sent plain. */
+static void add_checksum(struct s3_put *p)
+{
+    const struct s3_checksum_kind *kind = s3_checksum_kind(p->checksum);
+
+    if (!p->checksum)
+        return;
+    p->text_len = base64_encode(p->checksum_value, kind->bytes, p->text);
+    p->headers[p->header_count++] = (struct sigv4_header){kind->header, {p->text, p->text_len}};
+}
+
 static enum err send_whole(struct replica_call *c)
 {
-    struct s3_put *p = &c->put;
-    const uint8_t crc[4] = {(uint8_t)(p->crc32 >> 24), (uint8_t)(p->crc32 >> 16), (uint8_t)(p->crc32 >> 8),
-                            (uint8_t)p->crc32};
-
-    p->text_len = base64_encode(crc, sizeof(crc), p->text);
-    add_header(p, "x-amz-checksum-crc32", (struct span){p->text, p->text_len});
-    return send_put(c, p->payload, p->body_bytes, 0, &plain_source);
+    add_checksum(&c->put);
+    return send_put(c, c->put.payload, c->put.body_bytes, 0, &plain_source);
 }
 
 static enum err send_frames(struct replica_call *c)
 {
+    static const uint8_t any[SHA256_BYTES]; /* the trailer's length does not depend on it */
     struct s3_put *p = &c->put;
     struct span decoded = arena_printf(&c->arena, "%llu", (unsigned long long)p->body_bytes);
-    size_t held = s3_chunked_trailer(p->body_bytes, 0, p->text);
+    size_t held = s3_chunked_trailer(p->body_bytes, p->checksum, any, p->text);
 
     if (!decoded.at)
         return ERR_NOMEM;
     add_header(p, "x-amz-decoded-content-length", decoded);
-    add_header(p, "x-amz-trailer", SPAN("x-amz-checksum-crc32"));
-    return send_put(c, SPAN("STREAMING-UNSIGNED-PAYLOAD-TRAILER"), s3_chunked_length(p->body_bytes), held,
-                    &frames_source);
+    add_header(p, "x-amz-trailer", s3_checksum_kind(p->checksum)->header);
+    return send_put(c, SPAN("STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
+                    s3_chunked_length(p->body_bytes, p->checksum), held, &frames_source);
 }
 
-static enum err send_plain(struct replica_call *c)
+static enum err send_plain(struct replica_call *c, bool checksum_known)
 {
+    if (checksum_known)
+        add_checksum(&c->put);
     return send_put(c, c->put.payload, c->put.body_bytes, 1, &plain_source);
 }
 
 static void finish(struct replica_call *c)
 {
     c->put.events.done(c->ctx, &c->answer);
+}
+
+/* The client's checksum where the backend takes its kind. A trailer is needed in any case: CRC32 then, which every
+ * server knows that knows trailers. */
+static void choose_checksum(struct replica_call *c, const struct replica_put *put)
+{
+    struct s3_put *p = &c->put;
+    unsigned taken = c->replica->backend->checksums;
+
+    p->checksum_value = p->crc32;
+    if (put->checksum && taken & 1u << put->checksum) {
+        p->checksum = put->checksum;
+        p->checksum_value = put->checksum_value;
+    } else if (p->form == PUT_FRAMES || taken & 1u << S3_CHECKSUM_CRC32) {
+        p->checksum = S3_CHECKSUM_CRC32;
+    }
 }
 
 /* Takes over what the owner gives; of it only the body stays the owner's. */
@@ -202,6 +230,7 @@ static enum err copy_put(struct replica_call *c, const struct replica_put *put)
         p->form = PUT_PLAIN;
     else
         p->form = PUT_FRAMES;
+    choose_checksum(c, put);
     if (put->body)
         p->body = *put->body;
     p->path = s3_call_path(c, put->key);
@@ -243,7 +272,7 @@ enum err s3_put_start(struct replica *r, struct replica_call **out, const struct
     c->put.events = *events;
     e = copy_put(c, put);
     if (e == ERR_OK && c->put.form == PUT_PLAIN)
-        e = send_plain(c);
+        e = send_plain(c, put->checksum_known && put->checksum == c->put.checksum);
     else if (e == ERR_OK && c->put.form == PUT_FRAMES)
         e = send_frames(c);
     if (e) {
@@ -272,7 +301,8 @@ void s3_put_open(struct replica_call *c, uint32_t crc32)
     enum err e;
 
     c->put.open = true;
-    c->put.crc32 = crc32;
+    for (int i = 0; i < 4; i++)
+        c->put.crc32[i] = (uint8_t)(crc32 >> (8 * (3 - i)));
     c->asked_ms = clock_mono_ms(c->replica->backend->clock);
     if (c->put.form != PUT_WHOLE) {
         resume(c);

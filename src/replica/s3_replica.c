@@ -49,6 +49,7 @@ enum err s3_backend_open(struct s3_backend **out, struct loop *loop, const struc
         return ERR_NOMEM;
     b->clock = loop_clock(loop);
     b->barrier = o->barrier;
+    b->checksums = S3_CHECKSUMS_ALL & ~o->checksums_refused;
     list_init(&b->replicas);
     sigv4_signer_init(&b->signer, o->access_key, o->secret_key, o->region);
     health_init(&b->health, b->clock, o->name, o->probe_ms);

@@ -18,6 +18,8 @@ enum s3_barrier {
     S3_BARRIER_HASH, /* the declared SHA-256 signed on, the last byte held back. None declared: trailer */
 };
 
+#define S3_CHECKSUMS_ALL ((1u << S3_CHECKSUM_COUNT) - 2)
+
 struct s3_backend_options {
     const char *name; /* borrowed, as all strings here */
     struct span host;
@@ -25,6 +27,8 @@ struct s3_backend_options {
     struct tls_context *tls; /* NULL: plain http */
     struct span region, access_key, secret_key;
     enum s3_barrier barrier;
+    unsigned
+        checksums_refused; /* capability checksum_headers: those it does not take, bit 1 << enum s3_checksum */
     struct http_origin_limits limits;
     uint64_t probe_ms;
 };

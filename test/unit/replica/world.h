@@ -17,6 +17,7 @@ struct world {
     struct replica *replica;
     struct health *health;
     struct timer turn;
+    unsigned checksums_refused; /* to be set before world_open */
     /* of the request that the server got last */
     struct http_head head;
 };
@@ -30,6 +31,7 @@ static inline void world_open(struct world *w, const char *region, enum s3_barri
         .access_key = SPAN(TEST_ACCESS),
         .secret_key = SPAN(TEST_SECRET),
         .barrier = barrier,
+        .checksums_refused = w->checksums_refused,
         .limits = {.connect_ms = 20000, .idle_ms = 60000, .idle_max = 4, .connections = 4},
         .probe_ms = 60000,
     };
