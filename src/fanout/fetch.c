@@ -225,6 +225,7 @@ static void ask_next(struct fetch *f)
 {
     struct replica_get get = {.key = f->spec.key.key,
                               .head_only = f->spec.head_only,
+                              .checksum_mode = f->spec.checksum_mode && !f->head_given,
                               .part_number = f->head_given ? 0 : f->spec.part_number};
     bool first = f->state == FETCH_ROWS;
     uint32_t slot;

@@ -16,6 +16,7 @@ struct fetch_spec {
     bool head_only;
     bool tags;            /* the object's tags and nothing else: `tags` or `failed` fires, never `head` */
     uint32_t part_number; /* not 0: that part of an object that was uploaded in parts; without a Range */
+    bool checksum_mode;   /* the head is to show the object's checksum, if there is one */
     const struct http_header *headers; /* Range and If-* as the client sent them; stay until fetch_free */
     size_t header_count;
 };

@@ -107,8 +107,13 @@ static bool copy_spec(struct write *w, const struct write_spec *spec)
         .stamp = w->stamp,
         .body_bytes = spec->body_bytes,
         .has_sha256 = spec->has_sha256,
+        .checksum = spec->checksum,
+        .checksum_value = w->checksum,
+        .checksum_known = spec->checksum_value,
     };
     memcpy(w->put.sha256, spec->sha256, sizeof(w->put.sha256));
+    if (spec->checksum_value)
+        memcpy(w->checksum, spec->checksum_value, s3_checksum_kind(spec->checksum)->bytes);
     if (spec->has_md5) {
         w->has_md5 = true;
         w->etag[0] = w->etag[33] = '"';
@@ -262,6 +267,12 @@ static void open_barrier_if_due(struct write *w)
     }
     w->barrier_due = true;
     legs_open_barrier(w);
+}
+
+void write_checksum(struct write *w, const uint8_t *value)
+{
+    assert(!w->verified);
+    memcpy(w->checksum, value, s3_checksum_kind(w->put.checksum)->bytes);
 }
 
 void write_part_checksum(struct write *w, const uint8_t *value, size_t bytes)

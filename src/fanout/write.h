@@ -38,6 +38,9 @@ struct write_spec {
     uint8_t sha256[32];
     bool has_md5; /* the client declared it: the ETag that stored copies must show */
     uint8_t md5[16];
+    /* The client's checksum, kept with the object; its value (big-endian) now, or NULL: write_checksum tells it. */
+    enum s3_checksum checksum;
+    const uint8_t *checksum_value;
     struct write_upload *upload; /* NULL: an object by itself */
 };
 
@@ -70,6 +73,8 @@ enum err write_open(struct write **out, struct env *env, const struct write_spec
 enum err write_room(struct write *w, struct iovec *out) MUST_CHECK;
 /* So many bytes were put there. They may leave for the replicas, up to the barrier. */
 void write_filled(struct write *w, size_t bytes);
+/* The value of spec.checksum, when it came behind the body; before write_verified. */
+void write_checksum(struct write *w, const uint8_t *value);
 /* Of a part: its checksum, known by the end of its body; before write_verified. */
 void write_part_checksum(struct write *w, const uint8_t *value, size_t bytes);
 /* The body is complete and good, and the write is a conditional one: `held` will fire. Instead of write_verified,

@@ -76,6 +76,7 @@ struct write {
 
     struct ring ring;
     uint32_t crc32;
+    uint8_t checksum[SHA256_BYTES]; /* the client's: put.checksum's value */
 
     uint32_t all, held;
     uint32_t leg_count;

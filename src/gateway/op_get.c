@@ -114,11 +114,27 @@ static char *add_content_range(char *at, const struct shown *s)
     return span_put(at, SPAN("\r\n"));
 }
 
+/* Servers that know no x-amz-checksum-type: a composite one is told by the number of parts behind it. */
+static char *add_checksum_type(char *at, const struct http_head *head)
+{
+    const struct span *value = NULL;
+
+    if (http_header(head, "x-amz-checksum-type"))
+        return at;
+    for (size_t i = 0; i < head->header_count && !value; i++)
+        if (s3_checksum_by_header(head->headers[i].name))
+            value = &head->headers[i].value;
+    if (!value)
+        return at;
+    return add_line(at, SPAN("x-amz-checksum-type"),
+                    span_find(*value, '-') < value->len ? SPAN("COMPOSITE") : SPAN("FULL_OBJECT"));
+}
+
 /* at == NULL: the arena is full. */
 static struct span shown_headers(struct exchange *x, const struct http_head *head,
                                  const struct replica_object *object, const struct shown *s)
 {
-    enum { OWN = 256 };
+    enum { OWN = 320 };
     size_t bytes = OWN;
     char *text, *at;
 
@@ -138,6 +154,8 @@ static struct span shown_headers(struct exchange *x, const struct http_head *hea
         at = add_content_range(at, s);
     if (s->parts)
         at = add_number(at, SPAN("x-amz-mp-parts-count"), s->parts);
+    if (x->request.checksum_mode && s->status == 200)
+        at = add_checksum_type(at, head);
     if (object->tag_count && s->status != 304)
         at = add_number(at, SPAN("x-amz-tagging-count"), object->tag_count);
     return (struct span){text, (size_t)(at - text)};
@@ -294,22 +312,19 @@ static bool is_range(struct span value)
     return value.len && s3_range_parse(value, UINT64_MAX, &first, &last) != S3_RANGE_NONE;
 }
 
-enum { ASKED_MAX = 2 };
-
 static enum err open_fetch(struct exchange *x, struct fetch **out, struct fetch_spec *spec,
                            const struct fetch_events *events)
 {
-    struct http_header *headers = arena_alloc(&x->arena, ASKED_MAX * sizeof(*headers));
+    struct http_header *range = arena_alloc(&x->arena, sizeof(*range));
 
-    if (!headers)
+    if (!range)
         return ERR_NOMEM;
     spec->key = (struct journal_key){x->bucket->record.id, x->request.key};
     spec->replicas = &x->bucket->set;
-    spec->headers = headers;
-    if (x->request.checksum_mode)
-        headers[spec->header_count++] = (struct http_header){SPAN("x-amz-checksum-mode"), SPAN("ENABLED")};
+    spec->headers = range;
+    spec->checksum_mode = x->request.checksum_mode;
     if (!spec->head_only && is_range(x->request.range))
-        headers[spec->header_count++] = (struct http_header){SPAN("range"), x->request.range};
+        range[spec->header_count++] = (struct http_header){SPAN("range"), x->request.range};
     return fetch_open(out, x->gateway->options.env, spec, events, x);
 }
 

@@ -23,7 +23,8 @@ static void on_verdict(void *ctx, const struct write_verdict *v)
     if (v->result != ERR_OK)
         writing_failed(x, v);
     else
-        exchange_answer(x, deleted ? 204 : 200, writing_verdict_headers(x, v, deleted ? NULL : v->etag),
+        exchange_answer(x, deleted ? 204 : 200,
+                        deleted ? writing_verdict_headers(x, v, NULL) : writing_put_headers(x, v),
                         SPAN_EMPTY);
 }
 
@@ -49,6 +50,8 @@ static void pump(struct exchange *x)
         if (e == ERR_AGAIN)
             return;
         if (e == ERR_EOF) {
+            if (x->request.checksum_in_trailer)
+                write_checksum(x->write, x->request.checksum_value);
             guard_verified(&x->guard, x->write);
         } else if (e != ERR_OK) {
             refuse_body(x, x->body.code, x->body.message);
@@ -84,6 +87,8 @@ static void start_put(struct exchange *x)
     memcpy(spec.sha256, x->request.sha256, sizeof(spec.sha256));
     spec.has_md5 = x->request.has_md5;
     memcpy(spec.md5, x->request.md5, sizeof(spec.md5));
+    spec.checksum = x->request.checksum;
+    spec.checksum_value = x->request.checksum_in_trailer ? NULL : x->request.checksum_value;
     e = write_open(&x->write, x->gateway->options.env, &spec, &write_events, x);
     if (e != ERR_OK) {
         exchange_unavailable(x, e);

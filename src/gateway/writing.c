@@ -125,6 +125,20 @@ struct span writing_verdict_headers(struct exchange *x, const struct write_verdi
     return (struct span){start, (size_t)(p - start)};
 }
 
+struct span writing_put_headers(struct exchange *x, const struct write_verdict *v)
+{
+    const struct s3_checksum_kind *kind = s3_checksum_kind(x->request.checksum);
+    struct span headers = writing_verdict_headers(x, v, v->etag), with;
+    char text[64];
+
+    if (!x->request.checksum)
+        return headers;
+    with = arena_printf(&x->arena, "%.*s%.*s: %.*s\r\nx-amz-checksum-type: FULL_OBJECT\r\n",
+                        SPAN_ARG(headers), SPAN_ARG(kind->header),
+                        (int)base64_encode(x->request.checksum_value, kind->bytes, text), text);
+    return with.at ? with : headers;
+}
+
 void writing_failed(struct exchange *x, const struct write_verdict *v)
 {
     enum s3_code code = s3_code_by_name(span_of(v->code));

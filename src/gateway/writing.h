@@ -27,6 +27,8 @@ void writing_held(void *ctx);
 
 /* "ETag: ...", unless NULL, and "x-s3mirror-replicas: a=stored, b=hinted" */
 struct span writing_verdict_headers(struct exchange *x, const struct write_verdict *v, const char *etag);
+/* The same, and the checksum that the client gave of the object, if it gave one. */
+struct span writing_put_headers(struct exchange *x, const struct write_verdict *v);
 /* Fewer than `need` stored it. What all replicas refused for one reason is told by that reason. */
 void writing_failed(struct exchange *x, const struct write_verdict *v);
 

@@ -35,9 +35,9 @@ struct s3_put {
     struct replica_put_events events;
     struct replica_body body;
     enum { PUT_WHOLE, PUT_FRAMES, PUT_PLAIN } form;
-    bool open, waiting;          /* the barrier is open; the http call waits for body bytes */
-    bool text_ready;             /* PUT_FRAMES: `text` is what comes before the byte at `offset` */
-    uint64_t body_bytes, offset; /* of the body; those before `offset` are with the kernel */
+    bool open, waiting;            /* the barrier is open; the http call waits for body bytes */
+    bool text_ready;               /* PUT_FRAMES: `text` is what comes before the byte at `offset` */
+    uint64_t body_bytes, offset;   /* of the body; those before `offset` are with the kernel */
     enum s3_checksum checksum;     /* that is sent; S3_CHECKSUM_NONE: the backend takes none */
     const uint8_t *checksum_value; /* the owner's, or `crc32` */
     uint8_t crc32[4];              /* once the barrier is open */
