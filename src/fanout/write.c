@@ -303,6 +303,11 @@ void write_verified(struct write *w)
     leave_inside(w);
 }
 
+bool write_is_verified(const struct write *w)
+{
+    return w->verified;
+}
+
 void write_leave(struct write *w)
 {
     w->events = NULL;

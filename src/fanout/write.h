@@ -82,6 +82,7 @@ void write_part_checksum(struct write *w, const uint8_t *value, size_t bytes);
 void write_hold(struct write *w);
 /* The body is complete and verified. For a delete it is called right after write_open. */
 void write_verified(struct write *w);
+bool write_is_verified(const struct write *w);
 /* The owner goes: nothing fires any more. Before write_verified: the body never becomes visible anywhere. After it:
  * the write goes on by itself. */
 void write_leave(struct write *w);

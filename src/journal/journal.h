@@ -240,7 +240,7 @@ struct journal_upload_step {
     bool tried;    /* out: before the step */
 };
 
-/* What became of one part. ERR_NOT_FOUND: the upload is not open. */
+/* What became of one part. ERR_NOT_FOUND: the upload is not open (for PART_MORE: nor completing). */
 enum part_change {
     PART_PUT,  /* it takes the place of an earlier one of its number */
     PART_MORE, /* replicas that finished later: added while it is still of this attempt */

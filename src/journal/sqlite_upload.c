@@ -321,7 +321,7 @@ enum err apply_part(struct sqlite_store *s, struct journal_part_write *r)
 {
     struct upload *u;
     enum err err = find_upload(&s->write, &r->key, &r->id, &u);
-    bool open = u && u->state == UPLOAD_OPEN;
+    bool open = u && (u->state == UPLOAD_OPEN || (u->state == UPLOAD_COMPLETING && r->change == PART_MORE));
 
     free(u);
     if (err)
