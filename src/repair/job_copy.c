@@ -153,6 +153,7 @@ static void pump(struct repair_job *j)
         }
         moved(j);
         j->crc32 = crc32_add(j->crc32, room.iov_base, got);
+        s3_digest_add(&j->digest, room.iov_base, got);
         ring_produced(&j->ring, got);
         j->put_busy = true;
         if (!begin_put(j))
@@ -167,6 +168,16 @@ static void on_source_body(void *ctx)
     pump(ctx);
 }
 
+/* What the source shows of its object is what it was given by a client, perhaps long ago: bytes that do not have that
+ * checksum are damaged, and do not go any further. */
+static bool source_is_sound(struct repair_job *j)
+{
+    uint8_t got[SHA256_BYTES];
+    size_t bytes = s3_digest_end(&j->digest, got);
+
+    return bytes == 0 || memcmp(got, j->checksum, bytes) == 0;
+}
+
 static void on_source_done(void *ctx, enum err e)
 {
     struct repair_job *j = ctx;
@@ -179,6 +190,8 @@ static void on_source_done(void *ctx, enum err e)
         job_fail(j, "copy: the source broke off", e, 0, "");
     else if (j->ring.end != j->put.body_bytes)
         job_fail(j, "copy: the source ended early", ERR_MISMATCH, 0, "");
+    else if (!source_is_sound(j))
+        job_fail(j, "copy: the source's bytes do not have the checksum that it shows", ERR_MISMATCH, 0, "");
     else if (begin_put(j))
         job_claim(j);
 }
@@ -209,6 +222,27 @@ static bool keep_headers(struct repair_job *j, const struct http_head *head)
     return true;
 }
 
+/* The checksum of the whole object that the source shows, if there is one, goes with it: a composite one, of an object
+ * that was uploaded in parts, says nothing about a copy in one piece. */
+static void keep_checksum(struct repair_job *j, const struct http_head *head)
+{
+    const struct span *type = http_header(head, "x-amz-checksum-type");
+    bool whole = type ? span_is(*type, "FULL_OBJECT") : !strchr(j->winner.etag, '-');
+
+    s3_digest_init(&j->digest, S3_CHECKSUM_NONE);
+    for (size_t i = 0; i < head->header_count && whole; i++) {
+        enum s3_checksum kind = s3_checksum_by_header(head->headers[i].name);
+
+        if (!kind || !base64_decode(head->headers[i].value, j->checksum, s3_checksum_kind(kind)->bytes))
+            continue;
+        s3_digest_init(&j->digest, kind);
+        j->put.checksum = kind;
+        j->put.checksum_value = j->checksum;
+        j->put.checksum_known = true;
+        return;
+    }
+}
+
 static void on_source_head(void *ctx, const struct http_head *head, const struct replica_object *object)
 {
     struct repair_job *j = ctx;
@@ -218,6 +252,8 @@ static void on_source_head(void *ctx, const struct http_head *head, const struct
         job_finish(j, JOB_LATER, 0); /* it was written meanwhile */
     else if (!keep_headers(j, head))
         job_fail(j, "copy: the source's headers are too large", ERR_TOO_LARGE, 0, "");
+    else
+        keep_checksum(j, head);
 }
 
 static const struct replica_get_events source_events = {
@@ -226,8 +262,10 @@ static const struct replica_get_events source_events = {
 void job_start_copy(struct repair_job *j)
 {
     struct http_header if_match = {SPAN("if-match"), span_of(j->winner.etag)};
-    struct replica_get get = {
-        .key = j->job.key.key, .headers = &if_match, .header_count = j->winner.etag[0] ? 1 : 0};
+    struct replica_get get = {.key = j->job.key.key,
+                              .checksum_mode = true,
+                              .headers = &if_match,
+                              .header_count = j->winner.etag[0] ? 1 : 0};
     uint32_t chunks = j->winner.body_bytes > CHUNK_BYTES ? j->env->terms.ring_chunks : 1;
     enum err e;
 

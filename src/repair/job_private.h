@@ -6,6 +6,7 @@
 #include "fanout/ring.h"
 #include "repair/job.h"
 #include "repair/plan.h"
+#include "s3/digest.h"
 
 enum job_state {
     ST_ROWS,
@@ -55,6 +56,8 @@ struct repair_job {
 
     struct ring ring;
     uint32_t crc32;
+    struct s3_digest digest;        /* of the bytes that pass, of the kind that the source shows */
+    uint8_t checksum[SHA256_BYTES]; /* as the source shows it */
     bool source_over, put_busy;
     bool target_over; /* while the journal had the job: `early` is heard when it is back */
     struct replica_answer early;
