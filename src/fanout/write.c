@@ -275,13 +275,6 @@ void write_checksum(struct write *w, const uint8_t *value)
     memcpy(w->checksum, value, s3_checksum_kind(w->put.checksum)->bytes);
 }
 
-void write_part_checksum(struct write *w, const uint8_t *value, size_t bytes)
-{
-    assert(w->record == &part_record && bytes <= PART_CHECKSUM_BYTES && !w->verified);
-    memcpy(w->part.part.checksum, value, bytes);
-    w->part.part.checksum_bytes = (uint32_t)bytes;
-}
-
 void write_hold(struct write *w)
 {
     assert(w->ring.end == w->put.body_bytes && !w->verified && !w->tells_held);

@@ -75,8 +75,6 @@ enum err write_room(struct write *w, struct iovec *out) MUST_CHECK;
 void write_filled(struct write *w, size_t bytes);
 /* The value of spec.checksum, when it came behind the body; before write_verified. */
 void write_checksum(struct write *w, const uint8_t *value);
-/* Of a part: its checksum, known by the end of its body; before write_verified. */
-void write_part_checksum(struct write *w, const uint8_t *value, size_t bytes);
 /* The body is complete and good, and the write is a conditional one: `held` will fire. Instead of write_verified,
  * which comes after that. */
 void write_hold(struct write *w);

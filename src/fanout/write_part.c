@@ -57,10 +57,20 @@ static void on_outcome(struct journal_request *r, enum err e)
     write_advance(w);
 }
 
+/* Its value may have come behind the body. */
+static void add_checksum(struct write *w)
+{
+    struct part *p = &w->part.part;
+
+    p->checksum_bytes = w->put.checksum ? (uint32_t)s3_checksum_kind(w->put.checksum)->bytes : 0;
+    memcpy(p->checksum, w->checksum, p->checksum_bytes);
+}
+
 static void part_outcome(struct write *w)
 {
     struct tally t = write_tally(w);
 
+    add_checksum(w);
     w->recorded_tally = t;
     w->part.drop = 0;
     if (w->decided_met)

@@ -1,17 +1,8 @@
 /* PutObject and DeleteObject: the client's body into a write, the write's verdict to the client.
  *
- *   start --> pump: room in the write? bytes from the client? --> whole: verified? --> verdict --> answer
- *
- * The pump stops for room (write drain) or for bytes (exchange body) and goes on from either. */
+ *   start --> writing_pump: room in the write? bytes from the client? --> whole: verified? --> verdict --> answer */
 #include "gateway/gateway_private.h"
 #include "gateway/writing.h"
-
-static void pump(struct exchange *x);
-
-static void on_drain(void *ctx)
-{
-    pump(ctx);
-}
 
 static void on_verdict(void *ctx, const struct write_verdict *v)
 {
@@ -29,38 +20,7 @@ static void on_verdict(void *ctx, const struct write_verdict *v)
 }
 
 static const struct write_events write_events = {
-    .held = writing_held, .drain = on_drain, .verdict = on_verdict};
-
-static void refuse_body(struct exchange *x, enum s3_code code, const char *message)
-{
-    write_leave(x->write);
-    x->write = NULL;
-    exchange_error(x, code, message);
-}
-
-static void pump(struct exchange *x)
-{
-    while (x->write && !body_is_whole(&x->body)) {
-        struct iovec room = {NULL, 0}; /* all is there: what is left is whether it is good */
-        size_t got;
-        enum err e = x->body.bytes < x->request.body_bytes ? write_room(x->write, &room) : ERR_OK;
-
-        if (e == ERR_OK)
-            e = body_read(&x->body, room.iov_base, room.iov_len, &got);
-        if (e == ERR_AGAIN)
-            return;
-        if (e == ERR_EOF) {
-            if (x->request.checksum_in_trailer)
-                write_checksum(x->write, x->request.checksum_value);
-            guard_verified(&x->guard, x->write);
-        } else if (e != ERR_OK) {
-            refuse_body(x, x->body.code, x->body.message);
-        } else {
-            x->body_bytes_in += got;
-            write_filled(x->write, got);
-        }
-    }
-}
+    .held = writing_held, .drain = writing_drain, .verdict = on_verdict};
 
 static void start_put(struct exchange *x)
 {
@@ -95,7 +55,7 @@ static void start_put(struct exchange *x)
         return;
     }
     body_init(&x->body, x);
-    pump(x);
+    writing_pump(x);
 }
 
 static void start_delete(struct exchange *x)
@@ -112,5 +72,5 @@ static void start_delete(struct exchange *x)
         guard_verified(&x->guard, x->write);
 }
 
-const struct operation operation_put = {.start = start_put, .body = pump};
+const struct operation operation_put = {.start = start_put, .body = writing_pump};
 const struct operation operation_delete = {.start = start_delete};

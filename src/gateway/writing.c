@@ -75,6 +75,36 @@ static void on_refused(void *ctx, enum s3_code code, const char *message)
     exchange_error(x, code, message);
 }
 
+/* It stops for room (write drain) or for bytes (exchange body) and goes on from either. */
+void writing_pump(struct exchange *x)
+{
+    while (x->write && !body_is_whole(&x->body)) {
+        struct iovec room = {NULL, 0}; /* all is there: what is left is whether it is good */
+        size_t got;
+        enum err e = x->body.bytes < x->request.body_bytes ? write_room(x->write, &room) : ERR_OK;
+
+        if (e == ERR_OK)
+            e = body_read(&x->body, room.iov_base, room.iov_len, &got);
+        if (e == ERR_AGAIN)
+            return;
+        if (e == ERR_EOF) {
+            if (x->request.checksum_in_trailer)
+                write_checksum(x->write, x->request.checksum_value);
+            guard_verified(&x->guard, x->write);
+        } else if (e != ERR_OK) {
+            on_refused(x, x->body.code, x->body.message);
+        } else {
+            x->body_bytes_in += got;
+            write_filled(x->write, got);
+        }
+    }
+}
+
+void writing_drain(void *ctx)
+{
+    writing_pump(ctx);
+}
+
 bool writing_guard(struct exchange *x)
 {
     const char *message;

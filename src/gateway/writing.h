@@ -22,6 +22,10 @@ enum s3_code writing_headers(struct exchange *x, struct http_header out[static W
 
 /* Sets up x->guard with the request's conditions. False: they cannot be, and that has been answered. */
 bool writing_guard(struct exchange *x) MUST_CHECK;
+/* The client's body into x->write, as far as both go; at its end guard_verified. For operation.body. */
+void writing_pump(struct exchange *x);
+/* For write_events.drain of an exchange. */
+void writing_drain(void *ctx);
 /* For write_events.held of an exchange; its guard says what is to be judged. */
 void writing_held(void *ctx);
 
