@@ -51,7 +51,8 @@ static void XMLCALL on_end(void *ctx, const XML_Char *name)
 static void XMLCALL on_text(void *ctx, const XML_Char *at, int len)
 {
     struct xml_walk *w = ctx;
-    size_t room = sizeof(w->text) - w->text_bytes, n = (size_t)len < room ? (size_t)len : room;
+    size_t most = w->wide ? XML_WIDE_TEXT_BYTES_MAX : XML_TEXT_BYTES_MAX;
+    size_t room = most - w->text_bytes, n = (size_t)len < room ? (size_t)len : room;
 
     memcpy(w->text + w->text_bytes, at, n);
     w->text_bytes += n;

@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "base/span.h"
 
-enum { XML_TEXT_BYTES_MAX = 1024 };
+enum { XML_TEXT_BYTES_MAX = 1024, XML_WIDE_TEXT_BYTES_MAX = 3 * 1024 };
 
 struct xml_walk {
     /* An element begins; depth of the root is 1; the name is without its prefix. False: not the document we read. */
@@ -14,12 +14,13 @@ struct xml_walk {
      * XML_TEXT_BYTES_MAX. May be NULL. */
     bool (*leave)(struct xml_walk *w, struct span name, unsigned depth, struct span text);
     void *ctx;
+    bool wide; /* the limit is XML_WIDE_TEXT_BYTES_MAX: room for a URL-encoded key */
     bool cut;
 
     void *parser; /* from here on the walk's own */
     unsigned depth;
     bool refused;
-    char text[XML_TEXT_BYTES_MAX];
+    char text[XML_WIDE_TEXT_BYTES_MAX];
     size_t text_bytes;
 };
 
