@@ -58,11 +58,21 @@ struct config_ack {
     uint64_t need, wait;
 };
 
+struct config_cors_rule {
+    struct config_texts allowed_origins, allowed_methods, allowed_headers, expose_headers;
+    uint64_t max_age_s;
+};
+struct config_cors {
+    struct config_cors_rule *at;
+    size_t count;
+};
+
 struct config_bucket {
     const char *name;
     struct config_texts replicas;
     struct config_ack ack;
-    uint64_t trust_new_replicas;
+    uint64_t trust_new_replicas, public_read;
+    struct config_cors cors;
     /* worked out */
     struct config_replica places[REPLICAS_MAX];
     uint32_t place_count;
@@ -127,6 +137,7 @@ struct config {
     struct config_backends backends;
     struct config_buckets buckets;
     struct config_defaults defaults;
+    struct config_texts domains;
     const char *region;
     uint64_t loops; /* 0: one per core */
     uint64_t body_budget, ring_bytes, max_object_bytes, drain_ms;

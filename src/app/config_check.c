@@ -316,6 +316,7 @@ void config_check(struct config *c)
         config_problem(c, &c->journal.kind, "cassandra is not in this version; use sqlite");
     check_keys(c);
     check_backends(c);
+    config_check_front(c);
     if (!c->problem_count)
         check_buckets(c);
     check_numbers(c);

@@ -75,6 +75,8 @@ static void print_records(FILE *out, const struct config_row *row, const char *f
 
     if (field)
         memcpy(&list, field, sizeof(list));
+    else if (row->fallback)
+        list.count = 0;
     fputs(list.count ? "\n" : " []\n", out);
     for (size_t i = 0; i < list.count; i++) {
         fprintf(out, "%*s-\n", indent + 2, "");

@@ -317,7 +317,7 @@ static void set_defaults(struct config *c, const struct config_record *record, c
 
         if (row->type == CONFIG_RECORD)
             set_defaults(c, row->record, base + row->at);
-        else if (row->fallback && row->type != CONFIG_TEXTS) {
+        else if (row->fallback && row->type != CONFIG_TEXTS && row->type != CONFIG_RECORDS) {
             const char *problem =
                 config_value_parse(&c->arena, row, span_of(row->fallback), "", base + row->at);
 

@@ -107,6 +107,22 @@ static const struct config_row ack_rows[] = {
 };
 static const struct config_record ack_record = RECORD_OF(config_ack, ack_rows);
 
+static const struct config_row cors_rows[] = {
+    {"allowed_origins", CONFIG_TEXTS, .required = true, AT(config_cors_rule, allowed_origins), RANGE(1, 100),
+     .example = "[\"https://app.example.org\"]",
+     .text =
+         "Origins of the pages, as in scheme://host[:port]; each may have one *, which stands for anything."},
+    {"allowed_methods", CONFIG_TEXTS, .required = true, AT(config_cors_rule, allowed_methods), RANGE(1, 5),
+     .example = "[GET]", .text = "Of GET, HEAD, PUT, POST, DELETE."},
+    {"allowed_headers", CONFIG_TEXTS, AT(config_cors_rule, allowed_headers), RANGE(0, 100), .fallback = "[]",
+     .text = "Request headers that they may send; each may have one *."},
+    {"expose_headers", CONFIG_TEXTS, AT(config_cors_rule, expose_headers), RANGE(0, 100), .fallback = "[]",
+     .text = "Answer headers that they may read, such as ETag."},
+    {"max_age_s", CONFIG_COUNT, AT(config_cors_rule, max_age_s), RANGE(0, 86400), .fallback = "0",
+     .text = "Seconds that a browser may remember what it was told; 0: as long as it does by itself."},
+};
+static const struct config_record cors_record = RECORD_OF(config_cors_rule, cors_rows);
+
 static const struct config_row bucket_rows[] = {
     {"name", CONFIG_TEXT, .required = true, AT(config_bucket, name), .form = form_bucket, .example = "media",
      .text = "The bucket that clients see."},
@@ -119,6 +135,10 @@ static const struct config_row bucket_rows[] = {
      .fallback = "false",
      .text = "Accept a replica added to a bucket that exists already; its objects must have been copied "
              "there before."},
+    {"public_read", CONFIG_WORD, AT(config_bucket, public_read), .words = flags, .fallback = "false",
+     .text = "Anybody may get its objects and list them, without a signature."},
+    {"cors", CONFIG_RECORDS, AT(config_bucket, cors), RANGE(0, 100), .record = &cors_record, .fallback = "[]",
+     .text = "What pages of other origins may do in a browser; the first rule that fits counts."},
 };
 
 static const struct config_row admin_rows[] = {
@@ -243,6 +263,9 @@ static const struct config_row top_rows[] = {
      .text = "Buckets that exist from the start; their buckets on the backends must exist."},
     {"defaults", CONFIG_RECORD, AT(config, defaults), .record = &defaults_record,
      .text = "For buckets that clients create."},
+    {"domains", CONFIG_TEXTS, AT(config, domains), RANGE(0, 100), .fallback = "[]", .example = "[]",
+     .text =
+         "Names of this endpoint under which a bucket is a host: bucket.s3.example.org for s3.example.org."},
     {"region", CONFIG_TEXT, AT(config, region), .form = form_name, .fallback = "us-east-1",
      .text = "Region that clients sign for."},
     {"loops", CONFIG_COUNT, AT(config, loops), RANGE(1, 256), .words = autos, .fallback = "auto",

@@ -73,6 +73,8 @@ void config_problem(struct config *c, const void *field, const char *format, ...
 void config_problem_at(struct config *c, unsigned line, const char *path, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* config_check_front.c: `domains`, and each bucket's `cors`. */
+void config_check_front(struct config *c);
 /* Everything that more than one value, or the world outside of the file, must agree on. */
 void config_check(struct config *c);
 

@@ -111,7 +111,7 @@ static bool open_shared(struct service *s)
     s->client_tls = calloc(c->backends.count, sizeof(*s->client_tls));
     s->backend_names = calloc(c->backends.count, sizeof(*s->backend_names));
     s->keys = calloc(c->keys.count, sizeof(*s->keys));
-    if (!s->loops || !s->admin_loops || !s->client_tls || !s->backend_names || !s->keys)
+    if (!s->loops || !s->admin_loops || !s->client_tls || !s->backend_names || !s->keys || !service_front(s))
         return no_memory();
     for (size_t i = 0; i < c->backends.count; i++)
         s->backend_names[i] = c->backends.at[i].name;
@@ -362,6 +362,9 @@ static bool open_gateways(struct service *s)
         .region = span_of(c->region),
         .keys = s->keys,
         .key_count = c->keys.count,
+        .domains = {s->front.domains, c->domains.count},
+        .buckets = s->front.buckets,
+        .bucket_count = s->front.bucket_count,
         .max_object_bytes = c->max_object_bytes,
         .default_replicas = service_default_replicas,
         .listen = c->listen.at,
@@ -467,6 +470,7 @@ void service_dismantle(struct service *s)
         tls_context_free(s->client_tls[i]);
     chunk_budget_fini(&s->budget);
     keyhold_fini(&s->holds);
+    service_front_free(s);
     free(s->client_tls);
     free(s->backend_names);
     free(s->admin_loops);

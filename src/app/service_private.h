@@ -37,6 +37,12 @@ struct service_loop {
     struct timer look;
 };
 
+struct service_front {
+    struct span *domains;
+    struct gateway_bucket *buckets;
+    size_t bucket_count;
+};
+
 enum service_state { SERVICE_STARTING, SERVICE_RUNNING, SERVICE_DRAINING };
 
 struct service {
@@ -47,6 +53,7 @@ struct service {
     struct sqlite_store *store;
     struct tls_context *server_tls, **client_tls; /* by backend, NULL: plain http */
     struct gateway_key *keys;
+    struct service_front front;
     struct service_loop *loops;
     size_t loop_count;
     struct admin_loop *admin_loops;
@@ -75,6 +82,10 @@ bool service_fails(const char *format, ...) __attribute__((format(printf, 1, 2))
 bool service_build(struct service *s);
 /* Only when no thread runs and nothing is under way. Takes half-built ones. */
 void service_dismantle(struct service *s);
+
+/* service_front.c: s->front. False: no memory; service_front_free takes what there is. */
+bool service_front(struct service *s);
+void service_front_free(struct service *s);
 
 /* service_buckets.c: the configured buckets into the journal's catalogue, by running loop 0 until that is durable. */
 bool service_buckets(struct service *s);

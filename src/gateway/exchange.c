@@ -1,6 +1,6 @@
 /* One S3 request.
  *
- *   head --> who is it (SigV4) --> what is asked (s3/request) --> which bucket --> the operation --> one answer --> end
+ *   head --> who is it (SigV4, or nobody) --> what is asked (s3/request) --> which bucket --> the operation --> one answer --> end
  *
  * Nothing of the body is read, and no 100 Continue sent, before the first three have passed. Every answer carries
  * x-amz-request-id, which is in the log too.
@@ -20,6 +20,14 @@ static const struct operation *const operations[S3_OP_COUNT] = {
     [S3_OP_CREATE_BUCKET] = &operation_create_bucket,
     [S3_OP_HEAD_BUCKET] = &operation_head_bucket,
     [S3_OP_DELETE_BUCKET] = &operation_delete_bucket,
+    [S3_OP_GET_BUCKET_LOCATION] = &operation_get_bucket_location,
+    [S3_OP_GET_BUCKET_VERSIONING] = &operation_get_bucket_versioning,
+    [S3_OP_GET_BUCKET_SETTING] = &operation_get_bucket_setting,
+    [S3_OP_GET_BUCKET_ACL] = &operation_get_acl,
+    [S3_OP_PUT_BUCKET_ACL] = &operation_put_acl,
+    [S3_OP_GET_OBJECT_ACL] = &operation_get_acl,
+    [S3_OP_PUT_OBJECT_ACL] = &operation_put_acl,
+    [S3_OP_PREFLIGHT] = &operation_preflight,
     [S3_OP_PUT_OBJECT] = &operation_put,
     [S3_OP_GET_OBJECT] = &operation_get,
     [S3_OP_HEAD_OBJECT] = &operation_head,
@@ -89,7 +97,8 @@ static const struct http_exchange_events http_events = {.body = on_body, .done =
 static void answer(struct exchange *x, struct http_answer *a, struct span headers)
 {
     static const struct span fixed = SPAN("Server: s3mirror\r\nx-amz-request-id: ");
-    char *all = arena_alloc(&x->arena, fixed.len + REQUEST_ID_CHARS + 2 + headers.len);
+    struct span origin = exchange_origin_lines(x);
+    char *all = arena_alloc(&x->arena, fixed.len + REQUEST_ID_CHARS + 2 + origin.len + headers.len);
 
     assert(!x->answered);
     x->answered = true;
@@ -101,6 +110,7 @@ static void answer(struct exchange *x, struct http_answer *a, struct span header
 
         at = span_put(at, (struct span){x->request_id, REQUEST_ID_CHARS});
         at = span_put(at, SPAN("\r\n"));
+        at = span_put(at, origin);
         at = span_put(at, headers);
         a->headers = (struct span){all, (size_t)(at - all)};
     }
@@ -164,6 +174,42 @@ static const struct gateway_key *find_key(const struct gateway *g, struct span a
     return NULL;
 }
 
+/* What a request without a signature may do. */
+static bool is_public(struct exchange *x)
+{
+    static const uint64_t reads = 1ull << S3_OP_GET_OBJECT | 1ull << S3_OP_HEAD_OBJECT |
+                                  1ull << S3_OP_LIST_OBJECTS | 1ull << S3_OP_LIST_OBJECTS_V2 |
+                                  1ull << S3_OP_LIST_OBJECT_VERSIONS;
+
+    return reads >> x->request.op & 1 && gateway_bucket(x->gateway, x->request.bucket)->public_read;
+}
+
+/* A browser's form: what proves it is in the body, a policy that the operation verifies. */
+static bool is_form(const struct http_head *head)
+{
+    static const struct span form = SPAN("multipart/form-data");
+
+    for (size_t i = 0; head->method == HTTP_POST && i < head->header_count; i++)
+        if (span_ieq(head->headers[i].name, SPAN("content-type")))
+            return span_ieq(span_head(head->headers[i].value, form.len), form);
+    return false;
+}
+
+static enum s3_code admit_unsigned(struct exchange *x, const char **message)
+{
+    struct gateway *g = x->gateway;
+    bool form = is_form(x->head), preflight = x->head->method == HTTP_OPTIONS;
+    enum s3_code code = s3_request_parse(&x->request, x->head, form ? S3_PROOF_FORM : S3_PROOF_NONE,
+                                         &g->options.domains, &x->arena, message);
+
+    x->parsed = code == S3_OK;
+    /* Whoever may do nothing is not told what is wrong with the request besides. */
+    if (preflight || (form && (code != S3_OK || x->request.op == S3_OP_POST_OBJECT)) || is_public(x))
+        return code;
+    *message = "Anonymous access is not allowed; the request carries no signature.";
+    return S3_ACCESS_DENIED;
+}
+
 /* Who asks, what for: S3_OK, or the refusal. */
 static enum s3_code admit(struct exchange *x, const char **message, struct span *detail)
 {
@@ -173,14 +219,12 @@ static enum s3_code admit(struct exchange *x, const char **message, struct span 
 
     if (code != S3_OK)
         return code;
-    if (x->claim.proof == S3_PROOF_NONE) {
-        *message = "Anonymous access is not allowed; the Authorization header is missing.";
-        return S3_ACCESS_DENIED;
-    }
+    if (x->claim.proof == S3_PROOF_NONE)
+        return admit_unsigned(x, message);
     key = find_key(g, x->claim.access_key);
     if (!key)
         return S3_INVALID_ACCESS_KEY_ID;
-    code = s3_request_parse(&x->request, x->head, x->claim.proof, NULL, &x->arena, message);
+    code = s3_request_parse(&x->request, x->head, x->claim.proof, &g->options.domains, &x->arena, message);
     if (code != S3_OK)
         return code;
     x->parsed = true;

@@ -24,6 +24,8 @@ struct operation {
 extern const struct operation operation_put, operation_get, operation_head, operation_delete;
 extern const struct operation operation_list_buckets, operation_create_bucket, operation_head_bucket,
     operation_delete_bucket;
+extern const struct operation operation_get_bucket_location, operation_get_bucket_versioning,
+    operation_get_bucket_setting, operation_get_acl, operation_put_acl, operation_preflight;
 
 struct bucket_fan; /* op_bucket.c */
 

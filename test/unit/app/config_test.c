@@ -14,8 +14,11 @@
 #define BACKENDS                                                                                             \
     "backends: [{name: a, endpoint: 'http://h:1', access_key: x, secret_key: s},\n"                          \
     "           {name: b, endpoint: 'http://h:2', access_key: x, secret_key: s}]\n"
-#define LEAST           KEYS BACKENDS /* two backends, four lines */
-#define BACKEND(fields) KEYS "backends: [{name: a, access_key: x, " fields "}]\n"
+#define LEAST                  KEYS BACKENDS /* two backends, four lines */
+#define BACKEND(fields)        KEYS "backends: [{name: a, access_key: x, " fields "}]\n"
+
+#define BUCKET(fields)         LEAST "buckets: [{name: media, replicas: [a], " fields "}]\n"
+#define CORS(origins, methods) BUCKET("cors: [{allowed_origins: " origins ", allowed_methods: " methods "}]")
 
 static const struct {
     const char *text;
@@ -138,6 +141,32 @@ static const struct {
      "'long' is not one of: all, need"},
     {LEAST "defaults: {replicas: [a/b]}\n", "defaults.replicas: 'a/b': name the backend only"},
     {LEAST "defaults: {replicas: [q]}\n", "there is no backend 'q'"},
+    /* the front */
+    {LEAST "domains: [S3.example.org]\n", "f.yaml:4: domains: 'S3.example.org' is no name of a host"},
+    {LEAST "domains: [s3.example.org, 's3.example.org:8000']\n",
+     "'s3.example.org:8000' is no name of a host"},
+    {LEAST "domains: [.example.org]\n", "'.example.org' is no name"},
+    {LEAST "domains: [a..b]\n", "'a..b' is no name"},
+    {LEAST "domains: [example.org.]\n", "'example.org.' is no name"},
+    {LEAST "domains: ['*.example.org']\n", "is no name of a host"},
+    {LEAST "domains: s3.example.org\n", "domains: must be a list of texts"},
+    {BUCKET("public_read: yes"), "buckets[0].public_read: 'yes' is not one of: false, true"},
+    {BUCKET("cors: {}"), "buckets[0].cors: must be a list of mappings"},
+    {BUCKET("cors: [{}]"), "buckets[0].cors[0].allowed_origins: is missing"},
+    {BUCKET("cors: [{allowed_origins: ['*']}]"), "buckets[0].cors[0].allowed_methods: is missing"},
+    {CORS("[]", "[GET]"), "allowed_origins: has 0 entries, not 1 to 100"},
+    {CORS("['http://*.a.*']", "[GET]"), "'http://*.a.*' has more than one *"},
+    {CORS("[app.example.org]", "[GET]"), "'app.example.org' is no origin: scheme://host[:port]"},
+    {CORS("['https://']", "[GET]"), "'https://' is no origin"},
+    {CORS("['https://a/']", "[GET]"), "'https://a/' is no origin: it has a path"},
+    {CORS("['https://a, https://b']", "[GET]"), "may not have spaces"},
+    {CORS("['https://<a>']", "[GET]"), "may not have spaces, quotes, commas or brackets"},
+    {CORS("['*']", "[get]"), "allowed_methods: 'get' is none of GET, HEAD, PUT, POST, DELETE"},
+    {CORS("['*']", "[OPTIONS]"), "'OPTIONS' is none of"},
+    {CORS("['*']", "[GET], allowed_headers: ['a b']"), "allowed_headers: 'a b' is no name of a header"},
+    {CORS("['*']", "[GET], allowed_headers: ['**']"), "allowed_headers: '**' has more than one *"},
+    {CORS("['*']", "[GET], expose_headers: ['x-*']"), "expose_headers: 'x-*' may not have a *"},
+    {CORS("['*']", "[GET], max_age_s: 86401"), "max_age_s: '86401' is not a number from 0 to 86400"},
     /* what must agree */
     {LEAST "terms: {lease_ms: 1000}\n",
      "f.yaml:4: terms.lease_ms: terms.lease_ms (1000) must be more than terms.lease_margin_ms (2000)"},
@@ -244,6 +273,34 @@ static void an_example_with_three_backends_is_understood(void **state)
     assert_int_equal(config_need(&c->defaults.ack, 3), 1);
     assert_int_equal(c->body_budget, 128 << 20);
     assert_int_equal(c->terms.ambiguity_ms, 30000);
+    config_free(c);
+}
+
+static void the_front_is_closed_unless_it_is_told_otherwise(void **state)
+{
+    struct config *c;
+
+    assert_int_equal(config_parse(&c, "f.yaml", SPAN(BUCKET("ack: {need: 1}"))), ERR_OK);
+    assert_int_equal(c->domains.count, 0);
+    assert_false(c->buckets.at[0].public_read);
+    assert_int_equal(c->buckets.at[0].cors.count, 0);
+    config_free(c);
+    assert_int_equal(
+        config_parse(
+            &c, "f.yaml",
+            SPAN(BUCKET("public_read: true, cors: [{allowed_origins: ['*'], allowed_methods: [GET]}, "
+                        "{allowed_origins: ['https://*.example.org', 'null', 'app://a'], "
+                        "allowed_methods: [PUT, POST], allowed_headers: ['*'], expose_headers: [ETag], "
+                        "max_age_s: 600}]") "domains: [s3.example.org, localhost]\n")),
+        ERR_OK);
+    assert_int_equal(c->domains.count, 2);
+    assert_string_equal(c->domains.at[0], "s3.example.org");
+    assert_true(c->buckets.at[0].public_read);
+    assert_int_equal(c->buckets.at[0].cors.count, 2);
+    assert_int_equal(c->buckets.at[0].cors.at[0].allowed_headers.count, 0);
+    assert_int_equal(c->buckets.at[0].cors.at[1].allowed_origins.count, 3);
+    assert_string_equal(c->buckets.at[0].cors.at[1].expose_headers.at[0], "ETag");
+    assert_int_equal(c->buckets.at[0].cors.at[1].max_age_s, 600);
     config_free(c);
 }
 
@@ -547,6 +604,7 @@ int main(void)
         cmocka_unit_test(all_mistakes_are_told_at_once),
         cmocka_unit_test(endless_mistakes_are_counted_and_the_first_are_told),
         cmocka_unit_test(an_example_with_three_backends_is_understood),
+        cmocka_unit_test(the_front_is_closed_unless_it_is_told_otherwise),
         cmocka_unit_test(need_is_a_word_or_a_number_of_replicas),
         cmocka_unit_test(values_come_from_the_environment),
         cmocka_unit_test_setup_teardown(a_secret_file_is_found_beside_the_configuration, make_folder,
