@@ -133,6 +133,26 @@ struct journal_scan {
 };
 void journal_scan_fini(struct journal_scan *s);
 
+/* What a listing has to know of a bucket: the keys that have a row with a stored set, in order, each with the set of the
+ * newest such row, as far as it is of these `slots`. It may name a key that has none by now; it never misses one whose
+ * row was durable when the call was made. */
+enum { JOURNAL_RANGE_KEYS = 1000, JOURNAL_RANGE_BYTES = 64 * 1024 };
+struct journal_range_key {
+    struct span key; /* in the request's text */
+    uint32_t stored; /* 0: no row with a stored set any more */
+};
+struct journal_range {
+    struct journal_request request;
+    uint32_t bucket, slots;
+    struct span prefix, after;                         /* keys with this prefix, greater than `after` */
+    struct journal_range_key keys[JOURNAL_RANGE_KEYS]; /* out */
+    size_t count;
+    bool more; /* there may be further ones behind the last */
+    char text[JOURNAL_RANGE_BYTES];
+};
+/* For stores: adds a key, whose rows come together; false: the page is full, and `more` now. */
+bool journal_range_add(struct journal_range *r, struct span key, uint32_t stored);
+
 /* A failed repair: kept for backoff and for people. tries 0 forgets, and so does a row of the key that becomes final:
  * a new write may well fare better. Not durable at once. */
 struct journal_attempt {
@@ -293,8 +313,9 @@ struct journal_stats {
 };
 
 enum journal_question {
-    JOURNAL_ANY_OTHER_ROW, /* could there be a row or claim of this key besides `own`? */
-    JOURNAL_ANY_STORED_ROW /* could there be a row with a stored set? */
+    JOURNAL_ANY_OTHER_ROW,       /* could there be a row or claim of this key besides `own`? */
+    JOURNAL_ANY_STORED_ROW,      /* could there be a row with a stored set? */
+    JOURNAL_ANY_STORED_IN_BUCKET /* the same for any key of its bucket */
 };
 
 struct journal_ops {
@@ -303,6 +324,7 @@ struct journal_ops {
     void (*write)(struct journal *j, struct journal_write *r);
     void (*claim)(struct journal *j, struct journal_claim *r);
     void (*scan)(struct journal *j, struct journal_scan *r);
+    void (*range)(struct journal *j, struct journal_range *r);
     /* Removals that may happen any time later, or never: not durable, no callback, all is copied. */
     void (*forget)(struct journal *j, struct journal_key key, const struct stamp *stamps, size_t count);
     void (*attempt)(struct journal *j, const struct journal_attempt *a);

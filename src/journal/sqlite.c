@@ -57,6 +57,8 @@ void request_count(struct sqlite_store *s, const struct journal_request *r)
 
     if (set != FILTER_SETS)
         filter_add(&s->filter, set, filter_place(&s->filter, request_key(r)));
+    if (set == FILTER_STORED)
+        filter_add_stored_in(&s->filter, request_key(r)->bucket);
 }
 
 void request_uncount(struct sqlite_store *s, const struct journal_request *r)
@@ -65,6 +67,8 @@ void request_uncount(struct sqlite_store *s, const struct journal_request *r)
 
     if (set != FILTER_SETS)
         filter_drop(&s->filter, set, filter_place(&s->filter, request_key(r)));
+    if (set == FILTER_STORED)
+        filter_drop_stored_in(&s->filter, request_key(r)->bucket);
 }
 
 static struct sqlite_journal *journal_of(struct journal *j)
@@ -202,6 +206,14 @@ static void sqlite_scan(struct journal *j, struct journal_scan *r)
     queue_read(j, &r->request);
 }
 
+static void sqlite_range(struct journal *j, struct journal_range *r)
+{
+    queue(j, &r->request, REQUEST_RANGE);
+    r->count = 0;
+    r->more = false;
+    queue_read(j, &r->request);
+}
+
 static void sqlite_bucket_write(struct journal *j, struct journal_bucket_write *r)
 {
     queue_write(j, &r->request, REQUEST_BUCKET);
@@ -302,8 +314,11 @@ static bool sqlite_maybe(struct journal *j, struct journal_key key, enum journal
                          const struct stamp *own)
 {
     const struct filter *f = &journal_of(j)->store->filter;
-    uint32_t place = filter_place(f, &key);
+    uint32_t place;
 
+    if (q == JOURNAL_ANY_STORED_IN_BUCKET)
+        return filter_any_stored_in(f, key.bucket);
+    place = filter_place(f, &key);
     if (q == JOURNAL_ANY_STORED_ROW)
         return filter_count(f, FILTER_STORED, place) != 0;
     return filter_count(f, FILTER_ROWS, place) != (own ? 1 : 0);
@@ -369,6 +384,7 @@ static const struct journal_ops ops = {
     .write = sqlite_write,
     .claim = sqlite_claim,
     .scan = sqlite_scan,
+    .range = sqlite_range,
     .forget = sqlite_forget,
     .attempt = sqlite_attempt,
     .bucket_write = sqlite_bucket_write,

@@ -41,6 +41,8 @@ static const char *const texts[] = {
                         " LEFT JOIN attempt AS a ON a.bucket = r.bucket AND a.key = r.key"
                         " WHERE (r.phase >= 4 OR r.orphan = 1) AND (r.bucket, r.key) > (?1, ?2)"
                         " ORDER BY r.bucket, r.key",
+    [SQL_STORED_KEYS] = "SELECT key, version, stamp, stored & ?3 FROM row"
+                        " WHERE bucket = ?1 AND key >= ?2 AND stored & ?3 <> 0 ORDER BY key",
     [SQL_OLDEST_HINTS] = "SELECT unix_ms, stored FROM row INDEXED BY row_oldest"
                          " WHERE bucket = ?1 AND phase >= 4 ORDER BY unix_ms",
     [SQL_ATTEMPT_FIND] = "SELECT dead FROM attempt WHERE bucket = ?1 AND key = ?2",

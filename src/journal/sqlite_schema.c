@@ -305,8 +305,10 @@ static int load_row(struct loading *l, sqlite3_stmt *q)
     uint32_t place = filter_place(&s->filter, &key), stored = (uint32_t)sqlite3_column_int64(q, 3);
 
     filter_add(&s->filter, FILTER_ROWS, place);
-    if (stored)
+    if (stored) {
         filter_add(&s->filter, FILTER_STORED, place);
+        filter_add_stored_in(&s->filter, key.bucket);
+    }
     if (sqlite3_column_int(q, 2) >= ROW_FINAL)
         return load_hint(l, &key, ~stored, (uint64_t)sqlite3_column_int64(q, 4));
     s->rows_open++;
