@@ -32,6 +32,12 @@ static const struct operation *const operations[S3_OP_COUNT] = {
     [S3_OP_GET_OBJECT] = &operation_get,
     [S3_OP_HEAD_OBJECT] = &operation_head,
     [S3_OP_DELETE_OBJECT] = &operation_delete,
+    [S3_OP_DELETE_OBJECTS] = &operation_delete_many,
+    [S3_OP_COPY_OBJECT] = &operation_copy,
+    [S3_OP_GET_OBJECT_ATTRIBUTES] = &operation_get_attributes,
+    [S3_OP_GET_OBJECT_TAGGING] = &operation_get_tagging,
+    [S3_OP_PUT_OBJECT_TAGGING] = &operation_put_tagging,
+    [S3_OP_DELETE_OBJECT_TAGGING] = &operation_delete_tagging,
 };
 
 static struct gateway_op_counters *counters_of(struct exchange *x)

@@ -22,12 +22,16 @@ struct operation {
     void (*end)(struct exchange *x);
 };
 extern const struct operation operation_put, operation_get, operation_head, operation_delete;
+extern const struct operation operation_delete_many, operation_copy, operation_get_tagging,
+    operation_put_tagging, operation_delete_tagging, operation_get_attributes;
 extern const struct operation operation_list_buckets, operation_create_bucket, operation_head_bucket,
     operation_delete_bucket;
 extern const struct operation operation_get_bucket_location, operation_get_bucket_versioning,
     operation_get_bucket_setting, operation_get_acl, operation_put_acl, operation_preflight;
 
-struct bucket_fan; /* op_bucket.c */
+struct bucket_fan;  /* op_bucket.c */
+struct delete_many; /* op_delete_many.c */
+struct copy;        /* copy.c */
 
 struct exchange {
     struct list node;
@@ -53,6 +57,8 @@ struct exchange {
     struct chunk *chunk; /* of the body budget: a read's bytes on their way, a small document being read */
     size_t chunk_from, chunk_to;
     struct bucket_fan *fan;
+    struct delete_many *deletes;
+    struct copy *copy;
 };
 
 /* Answers. `headers` is in the arena: "Name: value\r\n" lines, may be empty. */

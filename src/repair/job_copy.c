@@ -199,7 +199,8 @@ static void on_source_done(void *ctx, enum err e)
 /* What is stored with the object goes with it. */
 static bool keep_headers(struct repair_job *j, const struct http_head *head)
 {
-    struct http_header *kept = arena_alloc(&j->arena, (head->header_count + 1) * sizeof(*kept));
+    struct http_header *kept =
+        arena_alloc(&j->arena, (head->header_count + REPLICA_TAGGING_HEADERS) * sizeof(*kept));
     size_t n = 0;
 
     if (!kept)
@@ -212,6 +213,14 @@ static bool keep_headers(struct repair_job *j, const struct http_head *head)
         if (!kept[n].name.at || !kept[n].value.at)
             return false;
         n++;
+    }
+    if (j->tags.len) {
+        struct span count = arena_printf(&j->arena, "%u", j->winner.tag_count);
+
+        if (!count.at)
+            return false;
+        kept[n++] = (struct http_header){SPAN(REPLICA_TAGGING_HEADER), j->tags};
+        kept[n++] = (struct http_header){SPAN(REPLICA_TAG_COUNT_HEADER), count};
     }
     j->put = (struct replica_put){.key = j->job.key.key,
                                   .headers = kept,
@@ -270,7 +279,6 @@ void job_start_copy(struct repair_job *j)
     enum err e;
 
     j->state = ST_COPY;
-    arena_reset(&j->arena); /* of the copy to the target before */
     j->crc32 = 0;
     j->source_over = false;
     moved(j);

@@ -141,7 +141,7 @@ static void planned(struct repair_job *j)
         rest &= rest - 1;
     j->target = (uint32_t)__builtin_ctz(rest);
     if (j->plan.winner_exists)
-        job_start_copy(j);
+        job_prepare_copy(j);
     else
         job_claim(j);
 }

@@ -11,6 +11,7 @@
 enum job_state {
     ST_ROWS,
     ST_HEADS,
+    ST_TAGS, /* of the winner, if it has some */
     ST_COPY,
     ST_CLAIM,
     ST_ROWS_AGAIN,
@@ -51,8 +52,11 @@ struct repair_job {
     struct shown shown[REPLICAS_MAX];
     struct plan plan;
     struct replica_object winner;
-    uint32_t target; /* slot, REPLICAS_MAX: none */
-    uint32_t agree;  /* K */
+    struct replica_call *tags_call;
+    uint32_t tags_slots, tags_slot; /* that may be asked yet; that is asked */
+    struct span tags;               /* in the arena, as x-amz-tagging; empty: none */
+    uint32_t target;                /* slot, REPLICAS_MAX: none */
+    uint32_t agree;                 /* K */
 
     struct ring ring;
     uint32_t crc32;
@@ -79,6 +83,10 @@ void job_record(struct repair_job *j);
 void job_read_rows(struct repair_job *j);
 void job_claim(struct repair_job *j);
 void job_heads_late(struct repair_job *j);
+
+/* job_tags.c: then job_start_copy */
+void job_prepare_copy(struct repair_job *j);
+void job_tags_late(struct repair_job *j);
 
 /* job_copy.c */
 void job_start_copy(struct repair_job *j);
