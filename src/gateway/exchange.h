@@ -24,10 +24,24 @@ struct operation {
 extern const struct operation operation_put, operation_get, operation_head, operation_delete;
 extern const struct operation operation_delete_many, operation_copy, operation_get_tagging,
     operation_put_tagging, operation_delete_tagging, operation_get_attributes;
+extern const struct operation operation_create_upload, operation_upload_part, operation_upload_part_copy,
+    operation_complete_upload, operation_abort_upload, operation_list_parts, operation_list_uploads;
 extern const struct operation operation_list_buckets, operation_create_bucket, operation_head_bucket,
     operation_delete_bucket;
 extern const struct operation operation_get_bucket_location, operation_get_bucket_versioning,
     operation_get_bucket_setting, operation_get_acl, operation_put_acl, operation_preflight;
+
+/* Of the operations on multipart uploads: what each has under way. */
+struct exchange_upload {
+    struct upload_create *create; /* fanout/upload.h */
+    struct upload_abort *abort;
+    struct upload_complete *complete;
+    struct multipart_reading *reading; /* op_multipart.c */
+    struct multipart_look *look;       /* multipart.c */
+    struct part_copy *copy;            /* op_part.c */
+    struct parts_listing *parts;       /* op_uploads.c, these two */
+    struct uploads_listing *uploads;
+};
 
 struct bucket_fan;  /* op_bucket.c */
 struct delete_many; /* op_delete_many.c */
@@ -52,7 +66,8 @@ struct exchange {
 
     struct write *write;
     struct guard guard; /* the conditions of that write */
-    struct body body; /* of the operations that read one: body_init is theirs to call */
+    struct exchange_upload upload;
+    struct body body;           /* of the operations that read one: body_init is theirs to call */
     struct fetch *look, *fetch; /* what there is; its bytes */
     struct chunk *chunk; /* of the body budget: a read's bytes on their way, a small document being read */
     size_t chunk_from, chunk_to;

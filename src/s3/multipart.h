@@ -52,6 +52,48 @@ struct s3_uploads_page {
 };
 enum err s3_uploads_read(struct span body, struct arena *arena, struct s3_uploads_page *page) MUST_CHECK;
 
+/* ---- documents for clients; at == NULL: the arena is full ---- */
+
+struct span s3_created_document(struct arena *arena, struct span bucket, struct span key,
+                                struct span id) MUST_CHECK;
+/* `result`: the elements ETag and Checksum*. */
+struct span s3_completed_document(struct arena *arena, struct span location, struct span bucket,
+                                  struct span key, struct span result) MUST_CHECK;
+
+struct s3_part_entry {
+    uint32_t number;
+    uint64_t bytes, unix_ms;
+    const char *etag;     /* with quotes */
+    struct span checksum; /* its bytes; empty: none */
+};
+struct s3_parts_list {
+    struct span bucket, key, id, owner;
+    enum s3_checksum checksum; /* of the upload */
+    bool full_object, truncated;
+    uint32_t marker, most;
+    const struct s3_part_entry *parts;
+    size_t count;
+};
+struct span s3_parts_document(struct arena *arena, const struct s3_parts_list *l) MUST_CHECK;
+
+struct s3_upload_shown {
+    struct span key, id;
+    uint64_t created_unix_ms;
+    enum s3_checksum checksum;
+    bool full_object;
+};
+struct s3_uploads_list {
+    struct span bucket, prefix, delimiter, key_marker, id_marker, next_key, next_id;
+    uint32_t most;
+    bool url, truncated;
+    const struct span *elements; /* of the next two */
+    size_t count;
+};
+struct span s3_upload_element(struct arena *arena, const struct s3_upload_shown *u, struct span owner,
+                              bool url) MUST_CHECK;
+struct span s3_prefix_element(struct arena *arena, struct span prefix, bool url) MUST_CHECK;
+struct span s3_uploads_document(struct arena *arena, const struct s3_uploads_list *l) MUST_CHECK;
+
 /* ---- what backends are sent ---- */
 
 /* Room that one part takes in the document, and the two ends of it. */
