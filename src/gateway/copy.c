@@ -297,7 +297,8 @@ static void begin(struct copy *c)
     static const struct fetch_events events = {
         .head = on_source_head, .body = on_source_body, .failed = on_source_failed};
     const struct fetch_spec spec = {.key = {c->spec.source->record.id, c->spec.source_key},
-                                    .replicas = &c->spec.source->set};
+                                    .replicas = &c->spec.source->set,
+                                    .checksum_mode = true};
 
     c->read_bytes = 0;
     c->whole = false;

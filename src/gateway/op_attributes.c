@@ -57,12 +57,10 @@ static void on_failed(void *ctx, enum err e)
 static void start(struct exchange *x)
 {
     static const struct fetch_events events = {.head = on_head, .body = on_body, .failed = on_failed};
-    static const struct http_header mode = {SPAN("x-amz-checksum-mode"), SPAN("ENABLED")};
     const struct fetch_spec spec = {.key = {x->bucket->record.id, x->request.key},
                                     .replicas = &x->bucket->set,
                                     .head_only = true,
-                                    .headers = &mode,
-                                    .header_count = 1};
+                                    .checksum_mode = true};
 
     if (!x->request.attributes)
         exchange_error(x, S3_INVALID_ARGUMENT, "x-amz-object-attributes must name at least one attribute.");

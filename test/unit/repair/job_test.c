@@ -28,6 +28,10 @@ struct bench {
     const char *etag; /* of what is shown; NULL: MD5_ONE */
     struct replica_call bucket;
     struct replica_bucket_events bucket_events;
+    uint32_t tag_count; /* of what is shown */
+    struct replica_call tags;
+    unsigned tags_slot;
+    struct replica_tags_events tags_events;
 };
 
 static struct bench *b;
@@ -82,10 +86,21 @@ static enum err ask_bucket(struct replica *r, struct replica_call **out, enum re
     return ERR_OK;
 }
 
+static enum err ask_tags(struct replica *r, struct replica_call **out, struct span key,
+                         const struct replica_tags_events *events, void *ctx)
+{
+    assert_false(b->tags.under_way);
+    b->tags = (struct replica_call){.under_way = true, .ctx = ctx};
+    b->tags_slot = slot_of(r);
+    b->tags_events = *events;
+    *out = &b->tags;
+    return ERR_OK;
+}
+
 static enum replica_result abandon(struct replica_call *c)
 {
     if (c < b->heads || c >= b->heads + REPLICAS)
-        if (c != &b->bucket)
+        if (c != &b->bucket && c != &b->tags)
             return stage_abandon(c);
     assert_true(c->under_way);
     c->under_way = false;
@@ -104,6 +119,7 @@ static const struct replica_ops replica_ops = {.put = stage_put,
                                                .head = ask_head,
                                                .get = stage_get,
                                                .get_read = stage_get_read,
+                                               .tags = ask_tags,
                                                .bucket = ask_bucket,
                                                .abandon = abandon};
 
@@ -135,6 +151,7 @@ static void assert_over(enum job_result result)
     for (unsigned i = 0; i < REPLICAS; i++)
         assert_false(b->heads[i].under_way);
     assert_false(b->bucket.under_way);
+    assert_false(b->tags.under_way);
     assert_null(b->claim);
     assert_null(b->record);
     job_free(b->job);
@@ -152,6 +169,7 @@ static void show(unsigned slot, char content)
                                .stamped = true,
                                .stamp = {{(uint8_t)(content - 'x' + 1)}},
                                .body_bytes = BODY_BYTES,
+                               .tag_count = b->tag_count,
                                .etag = MD5_ONE};
 
     if (b->etag)
@@ -322,6 +340,75 @@ static void bytes_that_do_not_have_their_checksum_are_not_copied(void **state)
     source_sends(&more, 1, MD5_ONE, SPAN("the contenT"));
     assert_int_equal(opened(&b->s), 0);
     assert_non_null(strstr(b->job->reason, "checksum"));
+    assert_over(JOB_FAILED);
+}
+
+static void tags_answered(enum err e, const char *tags)
+{
+    assert_true(b->tags.under_way);
+    b->tags.under_way = false;
+    b->tags_events.done(b->tags.ctx, e, e == ERR_OK ? 200 : 501, span_of(tags));
+}
+
+/* An object with two tags is to be copied; the source is asked for them first. */
+static void begin_with_tags(struct bench *bench)
+{
+    start(bench);
+    b->tag_count = 2;
+    rows_read(&b->s, ERR_OK, &missed_by_b, 1);
+    show_all("x-x");
+    assert_true(b->tags.under_way);
+    assert_int_equal(b->tags_slot, SOURCE);
+    assert_int_equal(under_way(&b->s), 0);
+}
+
+static void tags_go_with_the_copy_from_whoever_tells_them(void **state)
+{
+    for (int refuses = 0; refuses < 3; refuses++) { /* not; by its answer; by its silence */
+        struct http_head head = {.status = 200, .has_length = true, .length = BODY_BYTES};
+        struct replica_object o = {
+            .exists = true, .stamped = true, .stamp = {{1}}, .body_bytes = BODY_BYTES, .etag = MD5_ONE};
+        const struct http_header *sent;
+        struct replica_call *get;
+        struct bench bench;
+
+        begin_with_tags(&bench);
+        if (refuses == 1)
+            tags_answered(ERR_PROTOCOL, "");
+        if (refuses == 2)
+            pass(&b->s, FIRST_BYTE_MS);
+        assert_int_equal(b->tags_slot, refuses ? 2 : SOURCE);
+        tags_answered(ERR_OK, "a=1&b=2");
+        get = call_of(&b->s, SOURCE);
+        assert_int_equal(under_way(&b->s), A);
+        get->get_events.head(get->ctx, &head, &o);
+        get->bytes = SPAN(BODY);
+        get->then = ERR_EOF;
+        get->get_events.body(get->ctx);
+        get->under_way = false;
+        get->get_events.done(get->ctx, ERR_OK);
+        assert_int_equal(under_way(&b->s), B);
+        assert_int_equal(call_of(&b->s, TARGET)->put.header_count, 2);
+        sent = call_of(&b->s, TARGET)->put.headers;
+        assert_true(span_is(sent[0].name, "x-amz-tagging"));
+        assert_true(span_is(sent[0].value, "a=1&b=2"));
+        assert_true(span_is(sent[1].name, "x-amz-meta-s3mirror-tags"));
+        assert_true(span_is(sent[1].value, "2"));
+        claimed(ERR_EXISTS);
+        assert_over(JOB_LATER);
+    }
+}
+
+static void without_its_tags_an_object_is_not_copied(void **state)
+{
+    struct bench bench;
+
+    begin_with_tags(&bench);
+    tags_answered(ERR_PROTOCOL, "");
+    assert_int_equal(b->tags_slot, 2); /* B does not show the winner, and is not asked */
+    tags_answered(ERR_UNAVAILABLE, "");
+    assert_non_null(strstr(b->job->reason, "tags"));
+    assert_int_equal(under_way(&b->s), 0);
     assert_over(JOB_FAILED);
 }
 
@@ -761,6 +848,8 @@ int main(void)
         cmocka_unit_test(a_copy_is_stored_under_a_claim_and_its_row_removed_with_it),
         cmocka_unit_test(the_sources_checksum_goes_with_the_copy),
         cmocka_unit_test(bytes_that_do_not_have_their_checksum_are_not_copied),
+        cmocka_unit_test(tags_go_with_the_copy_from_whoever_tells_them),
+        cmocka_unit_test(without_its_tags_an_object_is_not_copied),
         cmocka_unit_test(a_missed_delete_is_sent_under_a_claim_without_a_copy),
         cmocka_unit_test(with_a_replica_away_the_rows_merge_and_the_rest_waits),
         cmocka_unit_test(what_changed_meanwhile_stops_it_before_the_barrier),
