@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "journal/journal.h"
+#include "replica/capability.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -18,8 +19,6 @@ enum { CONFIG_NEED_QUORUM = 1000, CONFIG_NEED_ALL = 1001 };
 enum { CONFIG_BACKENDS_MAX = 64 };
 enum config_wait { CONFIG_WAIT_ALL, CONFIG_WAIT_NEED };
 enum config_journal { CONFIG_JOURNAL_SQLITE, CONFIG_JOURNAL_CASSANDRA };
-enum config_checksums { CONFIG_CHECKSUMS_ALL, CONFIG_CHECKSUMS_CRC32, CONFIG_CHECKSUMS_NONE };
-enum config_barrier { CONFIG_BARRIER_TRAILER, CONFIG_BARRIER_HASH };
 
 /* Values as the table stores them: numbers, words and flags are uint64_t, texts are in the arena and NULL when not
  * given. What stands below "worked out" is no key: config_check.c derives it. */
@@ -42,7 +41,8 @@ struct config_key {
 
 struct config_backend {
     const char *name, *endpoint, *region, *access_key, *secret_key, *secret_key_file, *ca_file;
-    uint64_t barrier, checksum_headers;
+    const char *profile;
+    struct capabilities can; /* what was given for it; once checked, all of it */
     /* worked out */
     const char *secret, *host;
     uint16_t port;

@@ -206,6 +206,7 @@ static void check_backends(struct config *c)
         else
             check_ca(c, &b->ca_file);
         b->secret = secret_of(c, &b->access_key, &b->secret_key, &b->secret_key_file);
+        capabilities_fill(&b->can, &capability_profile(b->profile)->can);
     }
 }
 

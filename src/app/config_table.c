@@ -21,12 +21,6 @@ static const struct config_word flags[] = {{"false", 0}, {"true", 1}, {NULL}};
 static const struct config_word needs[] = {
     {"one", 1}, {"quorum", CONFIG_NEED_QUORUM}, {"all", CONFIG_NEED_ALL}, {NULL}};
 static const struct config_word waits[] = {{"all", CONFIG_WAIT_ALL}, {"need", CONFIG_WAIT_NEED}, {NULL}};
-static const struct config_word barriers[] = {
-    {"trailer", CONFIG_BARRIER_TRAILER}, {"hash", CONFIG_BARRIER_HASH}, {NULL}};
-static const struct config_word checksums[] = {{"all", CONFIG_CHECKSUMS_ALL},
-                                               {"crc32", CONFIG_CHECKSUMS_CRC32},
-                                               {"none", CONFIG_CHECKSUMS_NONE},
-                                               {NULL}};
 static const struct config_word journals[] = {
     {"sqlite", CONFIG_JOURNAL_SQLITE}, {"cassandra", CONFIG_JOURNAL_CASSANDRA}, {NULL}};
 static const struct config_word autos[] = {{"auto", 0}, {NULL}};
@@ -62,6 +56,19 @@ static const char *form_bucket(struct span value)
     return NULL;
 }
 
+static const char *form_profile(struct span value)
+{
+    static char text[512] = "is none of:";
+    size_t len = sizeof("is none of:") - 1;
+
+    for (const struct capability_profile *p = capability_profiles; p->name; p++) {
+        if (span_is(value, p->name))
+            return NULL;
+        len += (size_t)snprintf(text + len, sizeof(text) - len, " %s", p->name);
+    }
+    return text;
+}
+
 static const struct config_row key_rows[] = {
     {"access_key", CONFIG_TEXT, .required = true, AT(config_key, access_key), .form = form_access_key,
      .example = "demo", .text = "Access key id that clients sign with."},
@@ -85,14 +92,10 @@ static const struct config_row backend_rows[] = {
      .example = "\"${BACKEND_SECRET:-change-me}\"", .text = "Its secret; this or secret_key_file."},
     {"secret_key_file", CONFIG_PATH, AT(config_backend, secret_key_file),
      .text = "File that holds the secret; must not be readable by others."},
-    {"barrier", CONFIG_WORD, AT(config_backend, barrier), .words = barriers, .fallback = "trailer",
-     .text =
-         "How a large body is kept from being committed too early: a CRC trailer, or the SHA-256 the client "
-         "declared."},
-    {"checksum_headers", CONFIG_WORD, AT(config_backend, checksum_headers), .words = checksums,
-     .fallback = "all",
-     .text = "Which x-amz-checksum-* it takes: the clients' of any kind, CRC32 only, or none (large bodies "
-             "still end in a CRC32 trailer)."},
+    {"profile", CONFIG_TEXT, AT(config_backend, profile), .form = form_profile, .fallback = "generic",
+     .text = "What kind of server it is: one of the vendors in docs/backends.md."},
+    {"capabilities", CONFIG_RECORD, AT(config_backend, can), .record = &config_capabilities,
+     .text = "What it can do, where that is not as its profile says; `s3mirror probe` finds it out."},
     {"ca_file", CONFIG_PATH, AT(config_backend, ca_file),
      .text =
          "Certificates (PEM) of the only authorities to trust for https; without it those of the system."},

@@ -196,17 +196,6 @@ static void on_warnings(struct loop_task *t)
     l->warned = false;
 }
 
-static unsigned checksums_refused(uint64_t taken)
-{
-    static const unsigned refused[] = {
-        [CONFIG_CHECKSUMS_ALL] = 0,
-        [CONFIG_CHECKSUMS_CRC32] = S3_CHECKSUMS_ALL & ~(1u << S3_CHECKSUM_CRC32),
-        [CONFIG_CHECKSUMS_NONE] = S3_CHECKSUMS_ALL,
-    };
-
-    return refused[taken];
-}
-
 static enum err open_backend(struct service_loop *l, size_t i)
 {
     const struct config *c = l->service->config;
@@ -220,8 +209,7 @@ static enum err open_backend(struct service_loop *l, size_t i)
         .region = span_of(b->region),
         .access_key = span_of(b->access_key),
         .secret_key = span_of(b->secret),
-        .barrier = b->barrier == CONFIG_BARRIER_HASH ? S3_BARRIER_HASH : S3_BARRIER_TRAILER,
-        .checksums_refused = checksums_refused(b->checksum_headers),
+        .can = &b->can,
         .limits = {.connect_ms = limits->connect_ms,
                    .idle_ms = limits->idle_ms,
                    .idle_max = (uint32_t)limits->idle_max,

@@ -21,7 +21,7 @@
 #include "base/span.h"
 #include "base/stamp.h"
 #include "http/message.h"
-#include "s3/request.h"
+#include "replica/capability.h"
 
 #include <sys/uio.h>
 
@@ -202,6 +202,7 @@ struct replica {
     const struct replica_ops *ops;
     const char *name;      /* of the backend in the configuration */
     struct health *health; /* the backend's on this loop, shared by its replicas; NULL: always usable */
+    const struct capabilities *can; /* the backend's, complete */
 };
 
 /* A write of an object. May send the part before the barrier at once, the head together with the first body bytes,

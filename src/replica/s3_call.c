@@ -38,6 +38,7 @@ struct replica_call *s3_call_open(struct replica *r, void *ctx, void (*finish)(s
     c->finish = finish;
     arena_init(&c->arena, ARENA_BYTES_MAX);
     timer_init(&c->failed, on_failed);
+    list_init(&c->left);
     return c;
 }
 
@@ -71,6 +72,7 @@ void s3_call_free(struct replica_call *c)
         c->drop(c);
     clock_stop(c->replica->backend->clock, &c->failed);
     c->replica->calls--;
+    list_remove(&c->left);
     arena_fini(&c->arena);
     free(c);
 }
@@ -297,6 +299,8 @@ enum replica_result s3_call_abandon(struct replica_call *c)
 {
     enum replica_result result;
 
+    if (c->in_parts)
+        return s3_parts_abandon(c);
     c->answer.error = ERR_CANCELLED;
     result = judge(c);
     s3_call_free(c);

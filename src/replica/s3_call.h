@@ -16,8 +16,7 @@ struct s3_backend {
     struct sigv4_signer signer;
     struct health health;
     struct span host_field; /* of the Host header: with the port unless it is the scheme's own */
-    enum s3_barrier barrier;
-    unsigned checksums; /* bits */
+    struct capabilities can;
     struct list replicas;
 };
 
@@ -26,6 +25,7 @@ struct s3_replica {
     struct s3_backend *backend;
     struct list node; /* in backend->replicas */
     uint32_t calls;   /* open */
+    struct list left; /* calls that nobody waits for */
     struct span remote;
     char remote_text[];
 };
@@ -46,6 +46,24 @@ struct s3_put {
     size_t header_count;
     size_t text_len, text_sent;
     char text[S3_TRAILER_MAX]; /* PUT_FRAMES: a frame's head, or what is held back */
+};
+
+/* A write of an object as a multipart upload (s3_parts.c). */
+struct s3_parts {
+    struct replica_put_events events;
+    struct replica_body body;
+    struct replica_call *step; /* create, part or complete under way; NULL: none */
+    bool open, completing;
+    struct span key, upload_id; /* empty: no upload there, or no more */
+    struct stamp stamp;
+    uint64_t body_bytes, part_bytes;
+    uint64_t from;   /* of the body: where the part under way begins */
+    uint32_t number; /* of that part */
+    bool compares;
+    struct md5 md5;  /* of that part */
+    uint64_t hashed; /* of the body */
+    char *document;  /* of the complete */
+    size_t document_len, document_room;
 };
 
 /* A read of an object (s3_get.c). */
@@ -96,17 +114,20 @@ struct replica_call {
 
     struct replica_answer answer;
     bool error_body; /* the answer's body is an <Error> */
+    bool in_parts;   /* a put that is led by s3_parts.c */
     char *body;      /* of the answer, as far as read */
     size_t body_bytes;
 
     void (*seen)(struct replica_call *c, const struct http_head *head); /* the answer's head; may be NULL */
     void (*finish)(struct replica_call *c); /* tells the owner; the call is freed when it returns */
     void (*drop)(struct replica_call *c);   /* lets go of what else it has under way; may be NULL */
+    struct list left;                       /* in replica->left, or alone */
     struct timer failed;                    /* fires `finish` for a call that could not even be started */
 
     struct replica_tags_events tags_events;
     union {
         struct s3_put put;
+        struct s3_parts parts;
         struct s3_get get;
         struct s3_bucket_call bucket;
         struct s3_upload upload;
@@ -159,6 +180,14 @@ struct sigv4_header *s3_call_headers(struct replica_call *c, const struct http_h
 /* The vtable's functions. */
 enum err s3_put_start(struct replica *r, struct replica_call **out, const struct replica_put *put,
                       const struct replica_put_events *events, void *ctx) MUST_CHECK;
+/* A part of an upload of the backend's own, which needs no barrier. */
+enum err s3_part_start(struct replica *r, struct replica_call **out, const struct replica_put *put,
+                       const struct replica_put_events *events, void *ctx) MUST_CHECK;
+enum err s3_parts_start(struct replica *r, struct replica_call **out, const struct replica_put *put,
+                        const struct replica_put_events *events, void *ctx) MUST_CHECK;
+void s3_parts_more(struct replica_call *c);
+void s3_parts_open(struct replica_call *c);
+enum replica_result s3_parts_abandon(struct replica_call *c);
 void s3_put_more(struct replica_call *c);
 void s3_put_open(struct replica_call *c, uint32_t crc32);
 enum err s3_delete_start(struct replica *r, struct replica_call **out, struct span key,

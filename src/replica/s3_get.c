@@ -149,7 +149,7 @@ enum err s3_get_start(struct replica *r, struct replica_call **out, const struct
     c->get.events = *events;
     c->seen = seen_head;
     headers = s3_call_headers(c, get->headers, get->header_count, 1);
-    if (headers && get->checksum_mode && c->replica->backend->checksums)
+    if (headers && get->checksum_mode && c->replica->backend->can.checksum_headers & S3_CHECKSUMS_ALL)
         headers[count++] = (struct sigv4_header){SPAN("x-amz-checksum-mode"), SPAN("ENABLED")};
     if (get->part_number)
         query = s3_call_part_query(c, get->part_number, SPAN_EMPTY);

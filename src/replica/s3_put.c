@@ -6,7 +6,10 @@
  *               last frame, the last chunk and the trailer are held back and then sent in one piece: one server
  *               spins for ever when a connection ends inside the trailer. No Content-Encoding: all servers decode
  *               without it, and some would give it back on GET.
- *   PUT_PLAIN   the declared SHA-256 signed on; the last byte is held back.
+ *   PUT_PLAIN   as it is, with the declared SHA-256 signed on where there is one; the last byte is held back.
+ *
+ * Which of the last two, or neither (s3_parts.c), is the backend's capability `barrier`. A backend that takes no
+ * checksums gets a small body with Content-MD5.
  *
  * The checksum is the client's, so that the backend keeps what the client declared; CRC32 where it gave none.
  *
@@ -16,7 +19,7 @@
 
 #include "base/chunk.h"
 
-enum { SMALL_BYTES = CHUNK_BYTES, PUT_HEADERS_OWN = 4 };
+enum { SMALL_BYTES = CHUNK_BYTES, PUT_HEADERS_OWN = 4, PEEKED_MAX = 8 };
 _Static_assert(S3_TRAILER_MAX >= S3_FRAME_HEAD_MAX, "struct s3_put's text holds either");
 
 static void add_header(struct s3_put *p, const char *name, struct span value)
@@ -168,9 +171,34 @@ static void add_checksum(struct s3_put *p)
     p->headers[p->header_count++] = (struct sigv4_header){kind->header, {p->text, p->text_len}};
 }
 
+/* What every server has verified since there is S3. The body is all there: it fits into a chunk. */
+static void add_md5(struct replica_call *c)
+{
+    struct s3_put *p = &c->put;
+    uint8_t md5[MD5_BYTES];
+    struct md5 h;
+
+    md5_init(&h);
+    for (uint64_t at = 0; at < p->body_bytes;) {
+        struct iovec iov[PEEKED_MAX];
+        int count = PEEKED_MAX;
+
+        if (p->body.peek(c->ctx, at, iov, &count) != ERR_OK)
+            return; /* then sending it fails as well */
+        for (int i = 0; i < count && at < p->body_bytes; at += iov[i++].iov_len)
+            md5_add(&h, iov[i].iov_base, iov[i].iov_len);
+    }
+    md5_end(&h, md5);
+    p->text_len = base64_encode(md5, sizeof(md5), p->text);
+    add_header(p, "content-md5", (struct span){p->text, p->text_len});
+}
+
 static enum err send_whole(struct replica_call *c)
 {
-    add_checksum(&c->put);
+    if (c->put.checksum)
+        add_checksum(&c->put);
+    else
+        add_md5(c);
     return send_put(c, c->put.payload, c->put.body_bytes, 0, &plain_source);
 }
 
@@ -201,12 +229,29 @@ static void finish(struct replica_call *c)
     c->put.events.done(c->ctx, &c->answer);
 }
 
+/* There are no parts of a part: it is invisible before its Complete, and what became of a cut one is not asked. */
+static bool in_parts(const struct capabilities *can, const struct replica_put *put)
+{
+    if (put->upload_id.len || put->body_bytes <= SMALL_BYTES)
+        return false;
+    if (put->body_bytes > S3_SINGLE_PUT_BYTES_MAX)
+        return true;
+    return can->barrier == S3_BARRIER_PARTS || (can->barrier == S3_BARRIER_HASH && !put->has_sha256);
+}
+
+static int choose_form(const struct replica_call *c, const struct replica_put *put)
+{
+    if (put->body_bytes <= SMALL_BYTES)
+        return PUT_WHOLE;
+    return c->replica->backend->can.barrier == S3_BARRIER_TRAILER ? PUT_FRAMES : PUT_PLAIN;
+}
+
 /* The client's checksum where the backend takes its kind. A trailer is needed in any case: CRC32 then, which every
  * server knows that knows trailers. */
 static void choose_checksum(struct replica_call *c, const struct replica_put *put)
 {
     struct s3_put *p = &c->put;
-    unsigned taken = c->replica->backend->checksums;
+    uint64_t taken = c->replica->backend->can.checksum_headers;
 
     p->checksum_value = p->crc32;
     if (put->checksum && taken & 1u << put->checksum) {
@@ -224,12 +269,6 @@ static enum err copy_put(struct replica_call *c, const struct replica_put *put)
     char *text;
 
     p->body_bytes = put->body_bytes;
-    if (put->body_bytes <= SMALL_BYTES)
-        p->form = PUT_WHOLE;
-    else if (c->replica->backend->barrier == S3_BARRIER_HASH && put->has_sha256)
-        p->form = PUT_PLAIN;
-    else
-        p->form = PUT_FRAMES;
     choose_checksum(c, put);
     if (put->body)
         p->body = *put->body;
@@ -260,7 +299,7 @@ static enum err copy_put(struct replica_call *c, const struct replica_put *put)
     return ERR_OK;
 }
 
-enum err s3_put_start(struct replica *r, struct replica_call **out, const struct replica_put *put,
+static enum err start(struct replica *r, struct replica_call **out, bool held, const struct replica_put *put,
                       const struct replica_put_events *events, void *ctx)
 {
     struct replica_call *c = s3_call_open(r, ctx, finish);
@@ -270,9 +309,11 @@ enum err s3_put_start(struct replica *r, struct replica_call **out, const struct
     if (!c)
         return ERR_NOMEM;
     c->put.events = *events;
+    c->put.open = !held;
+    c->put.form = held ? choose_form(c, put) : PUT_PLAIN;
     e = copy_put(c, put);
     if (e == ERR_OK && c->put.form == PUT_PLAIN)
-        e = send_plain(c, put->checksum_known && put->checksum == c->put.checksum);
+        e = send_plain(c, held && put->checksum_known && put->checksum == c->put.checksum);
     else if (e == ERR_OK && c->put.form == PUT_FRAMES)
         e = send_frames(c);
     if (e) {
@@ -280,6 +321,20 @@ enum err s3_put_start(struct replica *r, struct replica_call **out, const struct
         *out = NULL;
     }
     return e;
+}
+
+enum err s3_put_start(struct replica *r, struct replica_call **out, const struct replica_put *put,
+                      const struct replica_put_events *events, void *ctx)
+{
+    if (in_parts(&LIST_ENTRY(r, struct s3_replica, base)->backend->can, put))
+        return s3_parts_start(r, out, put, events, ctx);
+    return start(r, out, true, put, events, ctx);
+}
+
+enum err s3_part_start(struct replica *r, struct replica_call **out, const struct replica_put *put,
+                       const struct replica_put_events *events, void *ctx)
+{
+    return start(r, out, false, put, events, ctx);
 }
 
 /* Once an answer is there, nothing more is sent. */
@@ -293,13 +348,20 @@ static void resume(struct replica_call *c)
 
 void s3_put_more(struct replica_call *c)
 {
-    resume(c);
+    if (c->in_parts)
+        s3_parts_more(c);
+    else
+        resume(c);
 }
 
 void s3_put_open(struct replica_call *c, uint32_t crc32)
 {
     enum err e;
 
+    if (c->in_parts) {
+        s3_parts_open(c);
+        return;
+    }
     c->put.open = true;
     for (int i = 0; i < 4; i++)
         c->put.crc32[i] = (uint8_t)(crc32 >> (8 * (3 - i)));

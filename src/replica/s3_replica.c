@@ -48,8 +48,7 @@ enum err s3_backend_open(struct s3_backend **out, struct loop *loop, const struc
     if (!b)
         return ERR_NOMEM;
     b->clock = loop_clock(loop);
-    b->barrier = o->barrier;
-    b->checksums = S3_CHECKSUMS_ALL & ~o->checksums_refused;
+    b->can = *o->can;
     list_init(&b->replicas);
     sigv4_signer_init(&b->signer, o->access_key, o->secret_key, o->region);
     health_init(&b->health, b->clock, o->name, o->probe_ms);
@@ -88,10 +87,11 @@ enum err s3_replica_open(struct replica **out, struct s3_backend *b, struct span
     *out = NULL;
     if (!r)
         return ERR_NOMEM;
-    r->base = (struct replica){.ops = &ops, .name = b->health.name, .health = &b->health};
+    r->base = (struct replica){.ops = &ops, .name = b->health.name, .health = &b->health, .can = &b->can};
     r->backend = b;
     memcpy(r->remote_text, remote.at, remote.len);
     r->remote = (struct span){r->remote_text, remote.len};
+    list_init(&r->left);
     list_append(&b->replicas, &r->node);
     if (!b->health.probe)
         health_probe_by(&b->health, &r->base);
@@ -113,6 +113,8 @@ void s3_replica_free(struct replica *base)
         health_probe_by(&b->health, list_empty(&b->replicas)
                                         ? NULL
                                         : &LIST_ENTRY(b->replicas.next, struct s3_replica, node)->base);
+    while (!list_empty(&r->left))
+        s3_call_free(LIST_ENTRY(r->left.next, struct replica_call, left));
     assert(r->calls == 0);
     free(r);
 }

@@ -121,6 +121,18 @@ static const struct {
      "f.yaml:3: backends[1].name: 'a' is there twice"},
     {KEYS "backends: [{name: 'a b', access_key: x, secret_key: s, endpoint: 'http://h'}]\n",
      "backends[0].name: may have letters"},
+    {BACKEND("secret_key: s, endpoint: 'http://h', profile: amazon"),
+     "backends[0].profile: is none of: generic aws minio"},
+    {BACKEND("secret_key: s, endpoint: 'http://h', capabilities: {barrier: none}"),
+     "backends[0].capabilities.barrier: 'none' is not one of: trailer, hash, length, parts"},
+    {BACKEND("secret_key: s, endpoint: 'http://h', capabilities: {list_ordr: path}"),
+     "did you mean 'list_order'?"},
+    {BACKEND("secret_key: s, endpoint: 'http://h', capabilities: {key_folding: dots}"),
+     "backends[0].capabilities.key_folding: must be a list of words"},
+    {BACKEND("secret_key: s, endpoint: 'http://h', capabilities: {key_folding: [dots, commas]}"),
+     "backends[0].capabilities.key_folding: 'commas' is not one of: lead, slashes, dots, tail, tail_body"},
+    {BACKEND("secret_key: s, endpoint: 'http://h', capabilities: {max_parts: 10001}"),
+     "backends[0].capabilities.max_parts: '10001' is not a number from 1 to 10000"},
     /* buckets */
     {LEAST "buckets: [{name: UP, replicas: [a]}]\n", "buckets[0].name: is no valid bucket name"},
     {LEAST "buckets: [{replicas: [a]}]\n", "buckets[0].name: is missing"},
@@ -568,10 +580,18 @@ static const size_t sizes[CONFIG_TYPES] = {
     [CONFIG_BYTES] = sizeof(uint64_t),
     [CONFIG_MS] = sizeof(uint64_t),
     [CONFIG_WORD] = sizeof(uint64_t),
+    [CONFIG_WORDS] = sizeof(uint64_t),
     [CONFIG_ADDRESS] = sizeof(struct config_address),
     [CONFIG_TEXTS] = sizeof(struct config_texts),
     [CONFIG_RECORDS] = sizeof(struct config_keys),
 };
+
+/* Those of a capability have none: they are the profile's. */
+static void check_number(const struct config_record *record, const struct config_row *row)
+{
+    assert_true(row->least < row->most);
+    assert_int_equal(record == &config_capabilities, row->fallback == NULL);
+}
 
 static void check_record(const struct config_record *record)
 {
@@ -586,7 +606,7 @@ static void check_record(const struct config_record *record)
         assert_int_equal(row->type == CONFIG_MS, span_ends(name, SPAN("_ms")));
         assert_true(row->type != CONFIG_PATH || span_ends(name, SPAN("_file")) || span_is(name, "path"));
         if (row->type == CONFIG_COUNT || row->type == CONFIG_BYTES || row->type == CONFIG_MS)
-            assert_true(row->least < row->most && row->fallback);
+            check_number(record, row);
         if (row->record)
             check_record(row->record);
     }
@@ -597,6 +617,28 @@ static void every_row_fits_its_field(void **state)
     check_record(&config_table);
 }
 
+static void a_backend_is_as_its_profile_but_for_what_is_given(void **state)
+{
+    static const struct span text =
+        SPAN(KEYS "backends:\n"
+                  "- {name: a, access_key: x, secret_key: s, endpoint: 'http://h', profile: seaweedfs,\n"
+                  "   capabilities: {list_order: bytes, key_folding: [], min_part: 6MiB,\n"
+                  "                  checksum_headers: [crc32, sha1]}}\n"
+                  "- {name: b, access_key: x, secret_key: s, endpoint: 'http://i'}\n");
+    struct config *c;
+
+    assert_int_equal(config_parse(&c, "f.yaml", text), ERR_OK);
+    assert_int_equal(c->backends.at[0].can.barrier, S3_BARRIER_TRAILER);
+    assert_int_equal(c->backends.at[0].can.list_order, S3_LIST_ORDER_BYTES);
+    assert_int_equal(c->backends.at[0].can.key_folding, CAPABILITY_SET);
+    assert_int_equal(c->backends.at[0].can.checksum_headers,
+                     CAPABILITY_SET | 1u << S3_CHECKSUM_CRC32 | 1u << S3_CHECKSUM_SHA1);
+    assert_int_equal(c->backends.at[0].can.min_part, 6 << 20);
+    assert_memory_equal(&c->backends.at[1].can, &capability_profile("generic")->can,
+                        sizeof(struct capabilities));
+    config_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -605,6 +647,7 @@ int main(void)
         cmocka_unit_test(endless_mistakes_are_counted_and_the_first_are_told),
         cmocka_unit_test(an_example_with_three_backends_is_understood),
         cmocka_unit_test(the_front_is_closed_unless_it_is_told_otherwise),
+        cmocka_unit_test(a_backend_is_as_its_profile_but_for_what_is_given),
         cmocka_unit_test(need_is_a_word_or_a_number_of_replicas),
         cmocka_unit_test(values_come_from_the_environment),
         cmocka_unit_test_setup_teardown(a_secret_file_is_found_beside_the_configuration, make_folder,
