@@ -168,3 +168,24 @@ def test_a_client_that_goes_lets_the_next_one_write(stack, key):
     started = time.monotonic()
     assert stack.put(key, b"never", {"if-none-match": "*"}).status == 412
     assert time.monotonic() - started < 20
+
+
+def test_a_part_of_an_object_in_parts_is_read_by_its_number(stack, key):
+    from test_operations import boto, noise
+    client = boto(stack)
+    bodies = [noise(5 << 20, 1), noise(5 << 20, 2), noise(1000, 3)]
+    upload = client.create_multipart_upload(Bucket=stack.bucket, Key=key)["UploadId"]
+    parts = [{"PartNumber": n, "ETag": client.upload_part(Bucket=stack.bucket, Key=key, UploadId=upload, PartNumber=n,
+                                                          Body=body)["ETag"]} for n, body in enumerate(bodies, 1)]
+    client.complete_multipart_upload(Bucket=stack.bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts})
+    at = 0
+    for n, body in enumerate(bodies, 1):
+        for method in ("GET", "HEAD"):
+            answer = ask(stack, method, key, query=f"partNumber={n}")
+            assert (answer.status, answer.headers["x-amz-mp-parts-count"]) == (206, "3")
+            assert answer.headers["content-range"] == f"bytes {at}-{at + len(body) - 1}/{sum(map(len, bodies))}"
+            assert answer.headers["content-length"] == str(len(body))
+            assert answer.body == (body if method == "GET" else b"")
+        at += len(body)
+    assert ask(stack, "GET", key, query="partNumber=4").status == 416
+    assert ask(stack, "GET", key, {"x-amz-object-attributes": "ObjectParts"}, "attributes=").body.count(b"<PartsCount>3<") == 1
