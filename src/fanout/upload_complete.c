@@ -303,6 +303,17 @@ static void matched(struct upload_complete *c)
     go_back(c);
 }
 
+static uint32_t checksummed(const struct upload_complete *c)
+{
+    uint32_t slots = 0;
+
+    for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++)
+        if (c->set.mask & 1u << slot && c->set.by_slot[slot] && c->set.by_slot[slot]->can &&
+            c->set.by_slot[slot]->can->checksum_headers & 1u << c->upload->checksum)
+            slots |= 1u << slot;
+    return slots;
+}
+
 static void on_read(struct journal_request *r, enum err e)
 {
     struct upload_complete *c = LIST_ENTRY(r, struct upload_complete, read.request);
@@ -318,7 +329,7 @@ static void on_read(struct journal_request *r, enum err e)
     if (!c->matching) {
         c->upload = c->read.upload;
         c->read.upload = NULL;
-        upload_match_init(&c->match, &c->list, c->upload);
+        upload_match_init(&c->match, &c->list, c->upload, checksummed(c));
         c->matching = true;
     }
     code = upload_match_page(&c->match, c->read.parts, c->read.count);

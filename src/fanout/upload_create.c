@@ -123,7 +123,9 @@ static bool copy_spec(struct upload_create *c, const struct upload_create_spec *
                                         .headers = headers,
                                         .header_count = spec->header_count,
                                         .stamped = true,
-                                        .stamp = c->add.upload.id};
+                                        .stamp = c->add.upload.id,
+                                        .checksum = spec->checksum,
+                                        .full_object = spec->full_object};
     c->add.upload.key = (struct journal_key){spec->key.bucket, c->create.key};
     if (!headers || !c->create.key.at)
         return false;

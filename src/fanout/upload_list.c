@@ -60,12 +60,19 @@ static void text_add(struct upload_text *t, struct span s)
 
 /* ---- the match ---- */
 
-void upload_match_init(struct upload_match *m, const struct upload_list *list, const struct upload *upload)
+void upload_match_init(struct upload_match *m, const struct upload_list *list, const struct upload *upload,
+                       uint32_t checksummed)
 {
-    *m = (struct upload_match){
-        .list = list, .upload = upload, .holders = upload_slots(upload) & ~upload->dropped, .md5s = true};
+    *m = (struct upload_match){.list = list,
+                               .upload = upload,
+                               .checksummed = checksummed,
+                               .holders = upload_slots(upload) & ~upload->dropped,
+                               .md5s = true};
     md5_init(&m->md5);
     text_add(&m->document, SPAN(S3_COMPLETE_HEAD));
+    for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++)
+        if (upload->checksum && m->holders & ~checksummed & 1u << slot)
+            text_add(&m->own[slot], SPAN(S3_COMPLETE_HEAD));
 }
 
 void upload_match_fini(struct upload_match *m)
@@ -141,7 +148,7 @@ static void add_to_documents(struct upload_match *m, const struct part *p)
             continue;
         if (!m->own[slot].at)
             text_add(&m->own[slot], so_far);
-        add_to_document(&m->own[slot], p, etag, kind);
+        add_to_document(&m->own[slot], p, etag, m->checksummed & 1u << slot ? kind : S3_CHECKSUM_NONE);
     }
     add_to_document(&m->document, p, p->etags[0].text, kind);
 }

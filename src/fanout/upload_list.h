@@ -36,12 +36,14 @@ struct upload_text {
 struct upload_match {
     const struct upload_list *list;
     const struct upload *upload;
-    size_t next; /* in the list */
+    uint32_t
+        checksummed; /* replicas that keep checksums of the upload's kind: they are told those of the parts */
+    size_t next;     /* in the list */
     uint64_t bytes;
     uint32_t holders;                               /* replicas that have all parts so far */
     bool md5s;                                      /* all ETags so far are MD5s */
     struct md5 md5;                                 /* of these */
-    struct upload_text document, own[REPLICAS_MAX]; /* own: where a replica knows some part by another ETag */
+    struct upload_text document, own[REPLICAS_MAX]; /* own: for a replica that is told something else */
     struct upload_text checksums;                   /* of the parts, one behind the other */
     uint64_t crc;                                   /* FULL_OBJECT: of the bytes so far */
     const char *message;                            /* more precise than the code; NULL: nothing */
@@ -53,7 +55,8 @@ struct upload_match {
     size_t checksum_bytes;
 };
 /* `list` and `upload` stay. */
-void upload_match_init(struct upload_match *m, const struct upload_list *list, const struct upload *upload);
+void upload_match_init(struct upload_match *m, const struct upload_list *list, const struct upload *upload,
+                       uint32_t checksummed);
 void upload_match_fini(struct upload_match *m);
 /* The next page of the upload's parts; S3_OK, or what is wrong with the list. */
 enum s3_code upload_match_page(struct upload_match *m, const struct part *parts, size_t count) MUST_CHECK;

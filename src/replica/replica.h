@@ -129,6 +129,8 @@ struct replica_create {
     bool stamped;
     struct stamp stamp;
 };
+    enum s3_checksum checksum; /* of the parts, where the backend takes that kind; then the Complete names them */
+    bool full_object;
 struct replica_create_events {
     /* REPLICA_STORED: the upload's id there, valid during the call. */
     void (*done)(void *ctx, const struct replica_answer *answer, struct span upload_id);

@@ -58,6 +58,12 @@ static enum err send_create(struct replica_call *c, const struct replica_create 
 
     if (!headers || !stamp || !q.path.at)
         return ERR_NOMEM;
+    if (create->checksum && c->replica->backend->can.checksum_headers & 1u << create->checksum) {
+        headers[q.header_count++] = (struct sigv4_header){SPAN("x-amz-checksum-algorithm"),
+                                                          s3_checksum_kind(create->checksum)->algorithm};
+        headers[q.header_count++] = (struct sigv4_header){
+            SPAN("x-amz-checksum-type"), create->full_object ? SPAN("FULL_OBJECT") : SPAN("COMPOSITE")};
+    }
     if (create->stamped) {
         stamp_print(&create->stamp, stamp);
         headers[q.header_count++] =
