@@ -8,7 +8,9 @@
  * was given, the text one sentence without its beginning. */
 #define CLAIM_MALFORMED(claim, arena, message, format, ...)                                                  \
     (*(message) = arena_printf((arena), "The authorization %s malformed; " format,                           \
-                               (claim)->proof == S3_PROOF_QUERY ? "query parameters are" : "header is",      \
+                               (claim)->proof == S3_PROOF_QUERY  ? "query parameters are"                    \
+                               : (claim)->proof == S3_PROOF_FORM ? "fields of the form are"                  \
+                                                                 : "header is",                              \
                                ##__VA_ARGS__)                                                                \
                       .at,                                                                                   \
      (claim)->proof == S3_PROOF_QUERY ? S3_AUTHORIZATION_QUERY_PARAMETERS_ERROR                              \

@@ -31,6 +31,9 @@ static const struct s3_error errors[] = {
     [S3_INVALID_ARGUMENT] = {"InvalidArgument", 400, "An argument of the request is not valid."},
     [S3_INVALID_BUCKET_NAME] = {"InvalidBucketName", 400, "The specified bucket is not valid."},
     [S3_INVALID_DIGEST] = {"InvalidDigest", 400, "The Content-MD5 that you specified is not valid."},
+    [S3_INVALID_POLICY_DOCUMENT] = {"InvalidPolicyDocument", 400,
+                                    "The content of the form does not meet the conditions specified in the "
+                                    "policy document."},
     [S3_INVALID_RANGE] = {"InvalidRange", 416, "The requested range is not satisfiable."},
     [S3_INVALID_REQUEST] = {"InvalidRequest", 400, "The request is not valid."},
     [S3_INVALID_URI] = {"InvalidURI", 400, "The specified URI couldn't be parsed."},
