@@ -87,6 +87,9 @@ void service_dismantle(struct service *s);
 bool service_front(struct service *s);
 void service_front_free(struct service *s);
 
+/* service_reload.c: SIGHUP, on the thread that waits for signals. */
+void service_reload(struct service *s);
+
 /* service_buckets.c: the configured buckets into the journal's catalogue, by running loop 0 until that is durable. */
 bool service_buckets(struct service *s);
 /* gateway_options.default_replicas; ctx is the service_loop. */

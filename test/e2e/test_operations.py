@@ -371,7 +371,7 @@ def test_deleting_a_bucket_that_is_not_there_is_404(stack, fresh_bucket):
 # --- what is not offered says so ----------------------------------------------------------------------------
 
 @pytest.mark.parametrize("method, query", [("PUT", "retention"),
-                                           ("PUT", "partNumber=1&uploadId=x"), ("POST", "uploads"), ("DELETE", "retention"),
+                                           ("DELETE", "retention"), ("POST", "restore"), ("POST", "select"),
                                            ("PUT", "no-such-subresource"), ("GET", "torrent")])
 def test_an_unknown_subresource_never_falls_through(stack, key, method, query):
     stack.put(key, b"as it was")
