@@ -151,7 +151,8 @@ static const struct config_row admin_rows[] = {
 };
 
 static const struct config_row tls_rows[] = {
-    {"cert_file", CONFIG_PATH, AT(config_tls, cert_file), .text = "Certificate chain (PEM)."},
+    {"cert_file", CONFIG_PATH, AT(config_tls, cert_file),
+     .text = "Certificate chain (PEM); SIGHUP reads it and the key anew."},
     {"key_file", CONFIG_PATH, AT(config_tls, key_file),
      .text = "Its private key (PEM); must not be readable by others."},
 };
