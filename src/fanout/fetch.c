@@ -62,16 +62,29 @@ static void fetch_over(struct fetch *f, enum err why)
         events->failed(f->ctx, why);
 }
 
+/* Those to draw from: the usable ones, and of these whose ETag is what the others' would be, so that a client that
+ * reads twice sees one; where there are none, any. */
+static uint32_t pool_of(const struct fetch *f)
+{
+    uint32_t usable = 0, alike = 0;
+
+    for (uint32_t i = 0; i < REPLICAS_MAX; i++) {
+        if (!(f->candidates & 1u << i) || !replica_usable(f->set.by_slot[i]))
+            continue;
+        usable |= 1u << i;
+        if (replica_etag_is_md5(f->set.by_slot[i]))
+            alike |= 1u << i;
+    }
+    if (alike)
+        return alike;
+    return usable ? usable : f->candidates;
+}
+
 /* Of two candidates drawn at random the one expected to answer sooner; those behind an open breaker come last. */
 static struct replica *choose(struct fetch *f, uint32_t *slot)
 {
-    uint32_t pool = 0, drawn[2];
+    uint32_t pool = pool_of(f), drawn[2];
 
-    for (uint32_t i = 0; i < REPLICAS_MAX; i++)
-        if (f->candidates & 1u << i && replica_usable(f->set.by_slot[i]))
-            pool |= 1u << i;
-    if (!pool)
-        pool = f->candidates;
     if (!pool)
         return NULL;
     for (int d = 0; d < 2; d++) {

@@ -267,6 +267,12 @@ void legs_watch(struct write *w)
         drop_consumed(w);
 }
 
+/* An ETag that says nothing about the content counts only where there is no other. */
+static uint32_t etag_weight(const struct leg *l)
+{
+    return replica_etag_is_md5(l->replica) ? REPLICAS_MAX : 1;
+}
+
 /* The ETag that most stored copies show; among equals the lowest slot's. */
 static const char *majority_etag(const struct write *w)
 {
@@ -280,7 +286,8 @@ static const char *majority_etag(const struct write *w)
         if (w->legs[i].state != LEG_STORED)
             continue;
         for (uint32_t j = 0; j < w->leg_count; j++)
-            votes += w->legs[j].state == LEG_STORED && etag_same(w->legs[j].answer.etag, etag);
+            if (w->legs[j].state == LEG_STORED && etag_same(w->legs[j].answer.etag, etag))
+                votes += etag_weight(&w->legs[j]);
         if (votes > best_votes) {
             best = etag;
             best_votes = votes;
@@ -300,7 +307,8 @@ void legs_compare_etags(struct write *w)
     for (uint32_t i = 0; i < w->leg_count; i++) {
         struct leg *l = &w->legs[i];
 
-        if (l->state != LEG_STORED || !etag_contradicts(l->answer.etag, w->etag))
+        if (l->state != LEG_STORED || replica_etag_is_opaque(l->replica) ||
+            !etag_contradicts(l->answer.etag, w->etag))
             continue;
         log_error("etag_differs", LOG_STR("backend", l->replica->name), LOG_SPAN("key", w->key.key),
                   LOG_STR("shows", l->answer.etag), LOG_STR("others", w->etag));

@@ -10,6 +10,7 @@
 #include "base/count.h"
 #include "base/log.h"
 #include "gateway/gateway_private.h"
+#include "gateway/key_check.h"
 #include "s3/document.h"
 
 #include <assert.h>
@@ -246,6 +247,18 @@ static enum s3_code admit(struct exchange *x, const char **message, struct span 
                         clock_unix_ms(g->options.env->clock) / 1000, &x->arena, message, detail);
 }
 
+/* The key that is named, and the one that is copied from: why there can be no such object here; NULL: there can. */
+static const char *refused_key(struct exchange *x)
+{
+    const struct s3_request *r = &x->request;
+    const char *why = key_check_request(x->bucket, r, &x->arena);
+    const struct catalog_bucket *source = NULL;
+
+    if (!why && r->source_bucket.len)
+        source = catalog_by_name(x->gateway->options.catalog, r->source_bucket);
+    return source ? key_check(source, r->source_key, false, &x->arena) : why;
+}
+
 static void run(struct exchange *x)
 {
     const char *message = NULL;
@@ -266,6 +279,11 @@ static void run(struct exchange *x)
         }
         *copy = *found;
         x->bucket = copy;
+        message = refused_key(x);
+    }
+    if (message) {
+        exchange_error(x, S3_KEY_NOT_SUPPORTED, message);
+        return;
     }
     x->operation = operations[x->request.op];
     if (!x->operation) {

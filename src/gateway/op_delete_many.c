@@ -9,6 +9,7 @@
  *
  * Ownership: the exchange owns the struct; deletes that are past write_verified when it ends go on by themselves. */
 #include "gateway/gateway_private.h"
+#include "gateway/key_check.h"
 #include "s3/delete_document.h"
 
 #include <stdlib.h>
@@ -85,15 +86,18 @@ static void on_refused(void *ctx, enum s3_code code, const char *message)
 static const struct write_events write_events = {.held = on_held, .verdict = on_verdict};
 
 /* What is wrong with the entry, before anything is done. */
-static struct result check(const struct s3_delete_entry *e)
+static struct result check(struct delete_many *m, const struct s3_delete_entry *e)
 {
+    const char *refused;
+
     if (e->version.len && !span_is(e->version, "null"))
         return (struct result){S3_NO_SUCH_VERSION, "Buckets have no versions: the only versionId is 'null'."};
     if (e->too_long || e->key.len > S3_KEY_BYTES_MAX)
         return (struct result){S3_KEY_TOO_LONG, NULL};
     if (e->other_condition)
         return (struct result){S3_NOT_IMPLEMENTED, "Of conditions ETag is known."};
-    return (struct result){S3_OK, NULL};
+    refused = key_check(m->x->bucket, e->key, false, &m->arena);
+    return (struct result){refused ? S3_KEY_NOT_SUPPORTED : S3_OK, refused};
 }
 
 static struct slot *free_slot(struct delete_many *m)
@@ -199,7 +203,7 @@ static void advance(struct delete_many *m)
     while (m->next < m->document.count && m->running < AT_A_TIME) {
         size_t entry = m->next++;
 
-        m->results[entry] = check(&m->document.entries[entry]);
+        m->results[entry] = check(m, &m->document.entries[entry]);
         if (m->results[entry].code == S3_OK)
             start_one(m, free_slot(m), entry);
     }

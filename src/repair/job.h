@@ -18,6 +18,9 @@ struct job {
     enum job_result result;
     uint64_t wait_ms; /* JOB_LATER */
     char reason[160]; /* JOB_FAILED */
+    /* JOB_FAILED: only one replica is behind, and this is why it will never take this key as things are; NULL: another
+     * try may help. Static. */
+    const char *hopeless;
     struct journal_key key;
     uint32_t tries; /* for the owner */
 };

@@ -62,11 +62,18 @@ void job_create_late(struct repair_job *j)
     job_fail(j, "creating the missing bucket", ERR_TIMEOUT, 0, "");
 }
 
+/* A refusal that is about the key itself is not tried again, once no other target is left to be served first. */
+static void note_key_failure(struct repair_job *j, const struct replica_answer *a)
+{
+    if (a->result == REPLICA_MISSED && j->plan.targets == 1u << j->target)
+        j->job.hopeless = capability_key_failure(a->status, a->code, j->job.key.key);
+}
+
 static void target_over(struct repair_job *j, const struct replica_answer *a)
 {
     clock_stop(j->env->clock, &j->timer);
     if (j->state == ST_ACT && a->result == REPLICA_STORED && j->plan.winner_exists &&
-        etag_contradicts(a->etag, j->winner.etag)) {
+        !replica_etag_is_opaque(j->set.by_slot[j->target]) && etag_contradicts(a->etag, j->winner.etag)) {
         job_fail(j, "the copy shows another ETag than its source", ERR_MISMATCH, 0, "");
         return;
     }
@@ -84,6 +91,7 @@ static void target_over(struct repair_job *j, const struct replica_answer *a)
         j->claimed = false; /* left alone: it ends after its lease and ambiguity_ms */
     if (a->result == REPLICA_MISSED && create_missing_bucket(j, a->code))
         return;
+    note_key_failure(j, a);
     job_fail(j, job_target_name(j), a->error, a->status, a->code);
 }
 
@@ -196,6 +204,16 @@ static void on_source_done(void *ctx, enum err e)
         job_claim(j);
 }
 
+/* Where the vendor can, the copy takes the place of what the HEAD has shown and of nothing else: then a request that
+ * comes late does no harm. */
+static const char *shown_at_target(const struct repair_job *j)
+{
+    const struct replica *r = j->set.by_slot[j->target];
+    const struct replica_object *o = &j->shown[j->target].object;
+
+    return r->can && r->can->conditional_put == S3_YES && o->exists && o->etag[0] ? o->etag : NULL;
+}
+
 /* What is stored with the object goes with it. */
 static bool keep_headers(struct repair_job *j, const struct http_head *head)
 {
@@ -227,7 +245,8 @@ static bool keep_headers(struct repair_job *j, const struct http_head *head)
                                   .header_count = n,
                                   .stamped = j->winner.stamped,
                                   .stamp = j->winner.stamp,
-                                  .body_bytes = j->winner.body_bytes};
+                                  .body_bytes = j->winner.body_bytes,
+                                  .if_match = shown_at_target(j)};
     return true;
 }
 
@@ -255,9 +274,10 @@ static void keep_checksum(struct repair_job *j, const struct http_head *head)
 static void on_source_head(void *ctx, const struct http_head *head, const struct replica_object *object)
 {
     struct repair_job *j = ctx;
+    struct replica_object source = job_seen(j, j->plan.source, object);
 
     moved(j);
-    if (head->status != 200 || !shown_same(object, &j->winner))
+    if (head->status != 200 || !shown_same(&source, &j->winner))
         job_finish(j, JOB_LATER, 0); /* it was written meanwhile */
     else if (!keep_headers(j, head))
         job_fail(j, "copy: the source's headers are too large", ERR_TOO_LARGE, 0, "");

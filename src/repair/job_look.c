@@ -181,7 +181,7 @@ static void on_shown(void *ctx, enum err e, unsigned status, const struct replic
     a->call = NULL;
     j->shown[a->slot].known = e == ERR_OK;
     if (e == ERR_OK)
-        j->shown[a->slot].object = *object;
+        j->shown[a->slot].object = job_seen(j, a->slot, object);
     else if (status == 0 || status >= 500)
         j->mute |= 1u << a->slot;
     if (!j->asked)

@@ -102,6 +102,17 @@ static inline struct journal *job_journal(const struct repair_job *j)
     return j->env->journal;
 }
 
+/* What a replica shows, without an ETag that says nothing about the content. */
+static inline struct replica_object job_seen(const struct repair_job *j, uint32_t slot,
+                                             const struct replica_object *object)
+{
+    struct replica_object seen = *object;
+
+    if (replica_etag_is_opaque(j->set.by_slot[slot]))
+        seen.etag[0] = '\0';
+    return seen;
+}
+
 static inline const char *job_target_name(const struct repair_job *j)
 {
     return j->target < REPLICAS_MAX ? j->set.by_slot[j->target]->name : "";

@@ -128,9 +128,9 @@ struct replica_create {
     size_t header_count;
     bool stamped;
     struct stamp stamp;
-};
     enum s3_checksum checksum; /* of the parts, where the backend takes that kind; then the Complete names them */
     bool full_object;
+};
 struct replica_create_events {
     /* REPLICA_STORED: the upload's id there, valid during the call. */
     void (*done)(void *ctx, const struct replica_answer *answer, struct span upload_id);
@@ -204,8 +204,18 @@ struct replica {
     const struct replica_ops *ops;
     const char *name;      /* of the backend in the configuration */
     struct health *health; /* the backend's on this loop, shared by its replicas; NULL: always usable */
-    const struct capabilities *can; /* the backend's, complete */
+    const struct capabilities *can; /* the backend's, complete; NULL: all that Amazon's can */
 };
+
+static inline bool replica_etag_is_opaque(const struct replica *r)
+{
+    return r->can && r->can->etag_kind == S3_ETAG_OPAQUE;
+}
+/* Of whatever was put there in one piece, and of a large body too. */
+static inline bool replica_etag_is_md5(const struct replica *r)
+{
+    return !r->can || (r->can->etag_kind == S3_ETAG_MD5 && r->can->barrier != S3_BARRIER_PARTS);
+}
 
 /* A write of an object. May send the part before the barrier at once, the head together with the first body bytes,
  * never before. */
