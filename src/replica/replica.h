@@ -22,6 +22,7 @@
 #include "base/stamp.h"
 #include "http/message.h"
 #include "replica/capability.h"
+#include "replica/page.h"
 
 #include <sys/uio.h>
 
@@ -158,6 +159,21 @@ struct replica_uploads_events {
     void (*done)(void *ctx, const struct replica_uploads_end *end);
 };
 
+/* A page of the bucket's listing: entries whose text is greater than `after`, in byte order, at least one unless there
+ * are none. */
+struct replica_list {
+    struct span prefix;        /* of all keys listed */
+    struct span after;         /* "": from the start */
+    bool grouped;              /* keys with a '/' behind the prefix are one entry: the text up to and with it */
+    uint32_t most;             /* entries, 1..1000 */
+    struct replica_page *page; /* out; the caller's */
+};
+struct replica_list_events {
+    void (*progress)(void *ctx); /* something came, but not all; may be NULL */
+    /* ERR_OK: the page is whole. ERR_PROTOCOL: what it lists cannot be. */
+    void (*done)(void *ctx, enum err error);
+};
+
 enum replica_bucket_op {
     REPLICA_BUCKET_CREATE,
     REPLICA_BUCKET_HEAD,
@@ -184,6 +200,8 @@ struct replica_ops {
     enum err (*get_read)(struct replica_call *c, void *at, size_t room, size_t *got);
     enum err (*tags)(struct replica *r, struct replica_call **out, struct span key,
                      const struct replica_tags_events *events, void *ctx);
+    enum err (*list)(struct replica *r, struct replica_call **out, const struct replica_list *list,
+                     const struct replica_list_events *events, void *ctx);
     enum err (*bucket)(struct replica *r, struct replica_call **out, enum replica_bucket_op op,
                        const struct replica_bucket_events *events, void *ctx);
     enum err (*create)(struct replica *r, struct replica_call **out, const struct replica_create *create,
@@ -263,6 +281,12 @@ static inline enum err replica_get_read(struct replica *r, struct replica_call *
                                         size_t *got)
 {
     return r->ops->get_read(c, at, room, got);
+}
+static inline enum err replica_list_start(struct replica *r, struct replica_call **out,
+                                          const struct replica_list *list,
+                                          const struct replica_list_events *events, void *ctx)
+{
+    return r->ops->list(r, out, list, events, ctx);
 }
 static inline enum err replica_bucket_start(struct replica *r, struct replica_call **out,
                                             enum replica_bucket_op op,

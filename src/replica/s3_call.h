@@ -82,6 +82,13 @@ struct s3_bucket_call {
     size_t body_sent;
 };
 
+/* A page of the bucket's listing (s3_list.c). */
+struct s3_list_work;
+struct s3_list {
+    struct replica_list_events events;
+    struct s3_list_work *work;
+};
+
 /* A call on a multipart upload (s3_upload.c). */
 struct s3_upload {
     struct replica_create_events create_events;
@@ -130,6 +137,7 @@ struct replica_call {
         struct s3_parts parts;
         struct s3_get get;
         struct s3_bucket_call bucket;
+        struct s3_list list;
         struct s3_upload upload;
     };
 };
@@ -199,6 +207,8 @@ enum err s3_get_start(struct replica *r, struct replica_call **out, const struct
 enum err s3_get_read(struct replica_call *c, void *at, size_t room, size_t *got) MUST_CHECK;
 enum err s3_tags_start(struct replica *r, struct replica_call **out, struct span key,
                        const struct replica_tags_events *events, void *ctx) MUST_CHECK;
+enum err s3_list_start(struct replica *r, struct replica_call **out, const struct replica_list *list,
+                       const struct replica_list_events *events, void *ctx) MUST_CHECK;
 enum err s3_bucket_start(struct replica *r, struct replica_call **out, enum replica_bucket_op op,
                          const struct replica_bucket_events *events, void *ctx) MUST_CHECK;
 enum err s3_create_start(struct replica *r, struct replica_call **out, const struct replica_create *create,

@@ -15,6 +15,7 @@ static const struct replica_ops ops = {
     .get = s3_get_start,
     .get_read = s3_get_read,
     .tags = s3_tags_start,
+    .list = s3_list_start,
     .bucket = s3_bucket_start,
     .create = s3_create_start,
     .complete = s3_complete_start,
