@@ -23,9 +23,9 @@ static enum err refuse(struct body *b, enum s3_code code, const char *message)
     return ERR_INVALID;
 }
 
-void body_init(struct body *b, struct exchange *x)
+void body_init_for(struct body *b, struct exchange *x, struct s3_request *request)
 {
-    *b = (struct body){.http = x->http, .request = &x->request, .state = BODY_PULL};
+    *b = (struct body){.http = x->http, .request = request, .state = BODY_PULL};
     body_check_init(&b->check, b->request);
     b->framed = s3_payload_is_chunked(b->request->payload);
     if (!b->framed)
@@ -39,6 +39,11 @@ void body_init(struct body *b, struct exchange *x)
     else if (b->is_signed)
         (void)refuse(b, S3_INVALID_REQUEST,
                      "Signed chunks need a signed request: their chain begins with its signature.");
+}
+
+void body_init(struct body *b, struct exchange *x)
+{
+    body_init_for(b, x, &x->request);
 }
 
 void body_fini(struct body *b)

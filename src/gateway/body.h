@@ -47,6 +47,8 @@ struct body {
 
 /* For x->request, whose claim is verified. */
 void body_init(struct body *b, struct exchange *x);
+/* The same for one that is kept elsewhere: a form's own, when x->request is what the form asks for. */
+void body_init_for(struct body *b, struct exchange *x, struct s3_request *request);
 /* Overwrites the key. Harmless when it was never initialised (all zeros). */
 void body_fini(struct body *b);
 

@@ -29,6 +29,7 @@ static const struct operation *const operations[S3_OP_COUNT] = {
     [S3_OP_GET_OBJECT_ACL] = &operation_get_acl,
     [S3_OP_PUT_OBJECT_ACL] = &operation_put_acl,
     [S3_OP_PREFLIGHT] = &operation_preflight,
+    [S3_OP_POST_OBJECT] = &operation_post,
     [S3_OP_PUT_OBJECT] = &operation_put,
     [S3_OP_GET_OBJECT] = &operation_get,
     [S3_OP_HEAD_OBJECT] = &operation_head,
@@ -180,7 +181,7 @@ void exchange_unavailable(struct exchange *x, enum err e)
     }
 }
 
-static const struct gateway_key *find_key(const struct gateway *g, struct span access_key)
+const struct gateway_key *gateway_find_key(const struct gateway *g, struct span access_key)
 {
     for (size_t i = 0; i < g->options.key_count; i++)
         if (span_eq(g->options.keys[i].access_key, access_key))
@@ -235,7 +236,7 @@ static enum s3_code admit(struct exchange *x, const char **message, struct span 
         return code;
     if (x->claim.proof == S3_PROOF_NONE)
         return admit_unsigned(x, message);
-    key = find_key(g, x->claim.access_key);
+    key = gateway_find_key(g, x->claim.access_key);
     if (!key)
         return S3_INVALID_ACCESS_KEY_ID;
     code = s3_request_parse(&x->request, x->head, x->claim.proof, &g->options.domains, &x->arena, message);

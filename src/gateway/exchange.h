@@ -21,7 +21,7 @@ struct operation {
     /* The exchange ends, answered or not: let go of whatever is under way. */
     void (*end)(struct exchange *x);
 };
-extern const struct operation operation_put, operation_get, operation_head, operation_delete;
+extern const struct operation operation_put, operation_post, operation_get, operation_head, operation_delete;
 extern const struct operation operation_delete_many, operation_copy, operation_get_tagging,
     operation_put_tagging, operation_delete_tagging, operation_get_attributes;
 extern const struct operation operation_create_upload, operation_upload_part, operation_upload_part_copy,
@@ -46,6 +46,7 @@ struct exchange_upload {
 struct bucket_fan;  /* op_bucket.c */
 struct delete_many; /* op_delete_many.c */
 struct copy;        /* copy.c */
+struct post;        /* op_post.c */
 
 struct exchange {
     struct list node;
@@ -74,6 +75,7 @@ struct exchange {
     struct bucket_fan *fan;
     struct delete_many *deletes;
     struct copy *copy;
+    struct post *post;
 };
 
 /* Answers. `headers` is in the arena: "Name: value\r\n" lines, may be empty. */

@@ -19,6 +19,9 @@ struct gateway {
 /* Never NULL: a bucket of which nothing is said is closed. */
 const struct gateway_bucket *gateway_bucket(const struct gateway *g, struct span name);
 
+/* NULL: nobody has it. */
+const struct gateway_key *gateway_find_key(const struct gateway *g, struct span access_key);
+
 /* op_preflight.c: the lines that tell a browser whether the page may see this answer; empty when it asked for nothing or
  * may not. */
 struct span exchange_origin_lines(struct exchange *x);

@@ -13,19 +13,19 @@ struct write_spec writing_spec(struct exchange *x, enum row_kind kind)
 }
 
 /* An object without a type gets the one that S3 gives it: servers that guess would guess differently. */
-enum s3_code writing_metadata(struct exchange *x, struct http_header out[static HTTP_HEADERS_MAX + 1],
-                              size_t *count)
+enum s3_code writing_stored(struct arena *arena, const struct http_header *fields, size_t field_count,
+                            struct http_header out[static HTTP_HEADERS_MAX + 1], size_t *count)
 {
     bool typed = false;
 
     *count = 0;
-    for (size_t i = 0; i < x->head->header_count; i++) {
-        const struct http_header *h = &x->head->headers[i];
+    for (size_t i = 0; i < field_count; i++) {
+        const struct http_header *h = &fields[i];
         struct span value;
 
         if (!s3_header_is_stored(h->name))
             continue;
-        if (!s3_stored_value(&x->arena, h, &value))
+        if (!s3_stored_value(arena, h, &value))
             return S3_INTERNAL_ERROR;
         if (h->value.len && !value.len) /* Content-Encoding: aws-chunked, and nothing else */
             continue;
@@ -35,6 +35,12 @@ enum s3_code writing_metadata(struct exchange *x, struct http_header out[static 
     if (!typed)
         out[(*count)++] = (struct http_header){SPAN("content-type"), SPAN("binary/octet-stream")};
     return S3_OK;
+}
+
+enum s3_code writing_metadata(struct exchange *x, struct http_header out[static HTTP_HEADERS_MAX + 1],
+                              size_t *count)
+{
+    return writing_stored(&x->arena, x->head->headers, x->head->header_count, out, count);
 }
 
 enum s3_code writing_tags(struct arena *arena, const struct s3_tags *tags, struct http_header *out,

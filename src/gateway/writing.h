@@ -10,6 +10,9 @@ enum { WRITING_HEADERS_MAX = HTTP_HEADERS_MAX + 1 + REPLICA_TAGGING_HEADERS };
 /* Of the request's key, to be completed. */
 struct write_spec writing_spec(struct exchange *x, enum row_kind kind);
 
+/* Of these header fields those that are stored with an object. S3_OK, S3_INTERNAL_ERROR: the arena is full. */
+enum s3_code writing_stored(struct arena *arena, const struct http_header *fields, size_t field_count,
+                            struct http_header out[static HTTP_HEADERS_MAX + 1], size_t *count) MUST_CHECK;
 /* The request's own headers that are stored with the object: its metadata. S3_OK, S3_INTERNAL_ERROR: the arena is full. */
 enum s3_code writing_metadata(struct exchange *x, struct http_header out[static HTTP_HEADERS_MAX + 1],
                               size_t *count) MUST_CHECK;
