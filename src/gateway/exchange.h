@@ -27,7 +27,7 @@ extern const struct operation operation_delete_many, operation_copy, operation_g
 extern const struct operation operation_create_upload, operation_upload_part, operation_upload_part_copy,
     operation_complete_upload, operation_abort_upload, operation_list_parts, operation_list_uploads;
 extern const struct operation operation_list_buckets, operation_create_bucket, operation_head_bucket,
-    operation_delete_bucket;
+    operation_delete_bucket, operation_list_objects;
 extern const struct operation operation_get_bucket_location, operation_get_bucket_versioning,
     operation_get_bucket_setting, operation_get_acl, operation_put_acl, operation_preflight;
 
@@ -44,6 +44,7 @@ struct exchange_upload {
 };
 
 struct bucket_fan;  /* op_bucket.c */
+struct list_answer; /* op_list.c */
 struct delete_many; /* op_delete_many.c */
 struct copy;        /* copy.c */
 struct post;        /* op_post.c */
@@ -73,6 +74,7 @@ struct exchange {
     struct chunk *chunk; /* of the body budget: a read's bytes on their way, a small document being read */
     size_t chunk_from, chunk_to;
     struct bucket_fan *fan;
+    struct list_answer *list;
     struct delete_many *deletes;
     struct copy *copy;
     struct post *post;
