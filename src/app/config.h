@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "journal/journal.h"
+#include "replica/capability.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -18,7 +19,6 @@ enum { CONFIG_NEED_QUORUM = 1000, CONFIG_NEED_ALL = 1001 };
 enum { CONFIG_BACKENDS_MAX = 64 };
 enum config_wait { CONFIG_WAIT_ALL, CONFIG_WAIT_NEED };
 enum config_journal { CONFIG_JOURNAL_SQLITE, CONFIG_JOURNAL_CASSANDRA };
-enum config_barrier { CONFIG_BARRIER_TRAILER, CONFIG_BARRIER_HASH };
 
 /* Values as the table stores them: numbers, words and flags are uint64_t, texts are in the arena and NULL when not
  * given. What stands below "worked out" is no key: config_check.c derives it. */
@@ -41,7 +41,8 @@ struct config_key {
 
 struct config_backend {
     const char *name, *endpoint, *region, *access_key, *secret_key, *secret_key_file, *ca_file;
-    uint64_t barrier;
+    const char *profile;
+    struct capabilities can; /* what was given for it; once checked, all of it */
     /* worked out */
     const char *secret, *host;
     uint16_t port;
@@ -57,11 +58,21 @@ struct config_ack {
     uint64_t need, wait;
 };
 
+struct config_cors_rule {
+    struct config_texts allowed_origins, allowed_methods, allowed_headers, expose_headers;
+    uint64_t max_age_s;
+};
+struct config_cors {
+    struct config_cors_rule *at;
+    size_t count;
+};
+
 struct config_bucket {
     const char *name;
     struct config_texts replicas;
     struct config_ack ack;
-    uint64_t trust_new_replicas;
+    uint64_t trust_new_replicas, public_read;
+    struct config_cors cors;
     /* worked out */
     struct config_replica places[REPLICAS_MAX];
     uint32_t place_count;
@@ -126,6 +137,7 @@ struct config {
     struct config_backends backends;
     struct config_buckets buckets;
     struct config_defaults defaults;
+    struct config_texts domains;
     const char *region;
     uint64_t loops; /* 0: one per core */
     uint64_t body_budget, ring_bytes, max_object_bytes, drain_ms;

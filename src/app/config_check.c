@@ -206,6 +206,7 @@ static void check_backends(struct config *c)
         else
             check_ca(c, &b->ca_file);
         b->secret = secret_of(c, &b->access_key, &b->secret_key, &b->secret_key_file);
+        capabilities_fill(&b->can, &capability_profile(b->profile)->can);
     }
 }
 
@@ -316,6 +317,7 @@ void config_check(struct config *c)
         config_problem(c, &c->journal.kind, "cassandra is not in this version; use sqlite");
     check_keys(c);
     check_backends(c);
+    config_check_front(c);
     if (!c->problem_count)
         check_buckets(c);
     check_numbers(c);

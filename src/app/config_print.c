@@ -12,6 +12,7 @@ static void print_kind(FILE *out, const struct config_row *row)
         [CONFIG_BYTES] = "bytes",
         [CONFIG_MS] = "milliseconds",
         [CONFIG_WORD] = "",
+        [CONFIG_WORDS] = "list of ",
         [CONFIG_ADDRESS] = "address:port",
         [CONFIG_TEXTS] = "list of texts",
         [CONFIG_RECORD] = "mapping",
@@ -20,6 +21,7 @@ static void print_kind(FILE *out, const struct config_row *row)
 
     fputs(names[row->type], out);
     switch (row->type) {
+    case CONFIG_WORDS:
     case CONFIG_WORD: config_words_print(out, row->words); break;
     case CONFIG_BYTES:
         fputs(", ", out);
@@ -75,6 +77,8 @@ static void print_records(FILE *out, const struct config_row *row, const char *f
 
     if (field)
         memcpy(&list, field, sizeof(list));
+    else if (row->fallback)
+        list.count = 0;
     fputs(list.count ? "\n" : " []\n", out);
     for (size_t i = 0; i < list.count; i++) {
         fprintf(out, "%*s-\n", indent + 2, "");

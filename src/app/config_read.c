@@ -194,6 +194,7 @@ static const char *const shapes[CONFIG_TYPES] = {
     [CONFIG_BYTES] = "a size",
     [CONFIG_MS] = "a number of milliseconds",
     [CONFIG_WORD] = "a word",
+    [CONFIG_WORDS] = "a list of words",
     [CONFIG_ADDRESS] = "ADDRESS:PORT",
     [CONFIG_TEXTS] = "a list of texts",
     [CONFIG_RECORD] = "a mapping (key: value)",
@@ -204,7 +205,8 @@ static yaml_node_type_t node_type(enum config_type type)
 {
     if (type == CONFIG_RECORD)
         return YAML_MAPPING_NODE;
-    return type == CONFIG_RECORDS || type == CONFIG_TEXTS ? YAML_SEQUENCE_NODE : YAML_SCALAR_NODE;
+    return type == CONFIG_RECORDS || type == CONFIG_TEXTS || type == CONFIG_WORDS ? YAML_SEQUENCE_NODE
+                                                                                  : YAML_SCALAR_NODE;
 }
 
 static bool read_scalar(struct reader *r, const struct config_row *row, const yaml_node_t *node, void *field,
@@ -256,6 +258,24 @@ static void read_texts(struct reader *r, const struct config_row *row, const yam
     }
 }
 
+static void read_words(struct reader *r, const struct config_row *row, const yaml_node_t *node, uint64_t *set,
+                       const char *path)
+{
+    *set = CAPABILITY_SET;
+    for (size_t i = 0; i < items_of(node); i++) {
+        const yaml_node_t *item = yaml_document_get_node(&r->document, node->data.sequence.items.start[i]);
+        struct span text;
+        const char *problem = item->type == YAML_SCALAR_NODE
+                                  ? config_expand(&r->c->arena, scalar_of(item), &text)
+                                  : "an entry must be a word";
+
+        if (!problem)
+            problem = config_word_add(&r->c->arena, row, text, set);
+        if (problem)
+            config_problem_at(r->c, line_of(item), path, "%s", problem);
+    }
+}
+
 static void read_records(struct reader *r, const struct config_row *row, const yaml_node_t *node, void *field,
                          const char *path)
 {
@@ -302,6 +322,8 @@ static void read_value(struct reader *r, const struct config_row *row, const yam
     mark(r->c, field, line_of(node), path);
     if (row->type == CONFIG_RECORDS)
         read_records(r, row, node, field, path);
+    else if (row->type == CONFIG_WORDS)
+        read_words(r, row, node, field, path);
     else if (row->type == CONFIG_TEXTS)
         read_texts(r, row, node, field, path);
     else
@@ -317,7 +339,7 @@ static void set_defaults(struct config *c, const struct config_record *record, c
 
         if (row->type == CONFIG_RECORD)
             set_defaults(c, row->record, base + row->at);
-        else if (row->fallback && row->type != CONFIG_TEXTS) {
+        else if (row->fallback && row->type != CONFIG_TEXTS && row->type != CONFIG_RECORDS) {
             const char *problem =
                 config_value_parse(&c->arena, row, span_of(row->fallback), "", base + row->at);
 

@@ -21,8 +21,6 @@ static const struct config_word flags[] = {{"false", 0}, {"true", 1}, {NULL}};
 static const struct config_word needs[] = {
     {"one", 1}, {"quorum", CONFIG_NEED_QUORUM}, {"all", CONFIG_NEED_ALL}, {NULL}};
 static const struct config_word waits[] = {{"all", CONFIG_WAIT_ALL}, {"need", CONFIG_WAIT_NEED}, {NULL}};
-static const struct config_word barriers[] = {
-    {"trailer", CONFIG_BARRIER_TRAILER}, {"hash", CONFIG_BARRIER_HASH}, {NULL}};
 static const struct config_word journals[] = {
     {"sqlite", CONFIG_JOURNAL_SQLITE}, {"cassandra", CONFIG_JOURNAL_CASSANDRA}, {NULL}};
 static const struct config_word autos[] = {{"auto", 0}, {NULL}};
@@ -58,6 +56,19 @@ static const char *form_bucket(struct span value)
     return NULL;
 }
 
+static const char *form_profile(struct span value)
+{
+    static char text[512] = "is none of:";
+    size_t len = sizeof("is none of:") - 1;
+
+    for (const struct capability_profile *p = capability_profiles; p->name; p++) {
+        if (span_is(value, p->name))
+            return NULL;
+        len += (size_t)snprintf(text + len, sizeof(text) - len, " %s", p->name);
+    }
+    return text;
+}
+
 static const struct config_row key_rows[] = {
     {"access_key", CONFIG_TEXT, .required = true, AT(config_key, access_key), .form = form_access_key,
      .example = "demo", .text = "Access key id that clients sign with."},
@@ -81,10 +92,10 @@ static const struct config_row backend_rows[] = {
      .example = "\"${BACKEND_SECRET:-change-me}\"", .text = "Its secret; this or secret_key_file."},
     {"secret_key_file", CONFIG_PATH, AT(config_backend, secret_key_file),
      .text = "File that holds the secret; must not be readable by others."},
-    {"barrier", CONFIG_WORD, AT(config_backend, barrier), .words = barriers, .fallback = "trailer",
-     .text =
-         "How a large body is kept from being committed too early: a CRC trailer, or the SHA-256 the client "
-         "declared."},
+    {"profile", CONFIG_TEXT, AT(config_backend, profile), .form = form_profile, .fallback = "generic",
+     .text = "What kind of server it is: one of the vendors in docs/backends.md."},
+    {"capabilities", CONFIG_RECORD, AT(config_backend, can), .record = &config_capabilities,
+     .text = "What it can do, where that is not as its profile says; `s3mirror probe` finds it out."},
     {"ca_file", CONFIG_PATH, AT(config_backend, ca_file),
      .text =
          "Certificates (PEM) of the only authorities to trust for https; without it those of the system."},
@@ -99,6 +110,22 @@ static const struct config_row ack_rows[] = {
 };
 static const struct config_record ack_record = RECORD_OF(config_ack, ack_rows);
 
+static const struct config_row cors_rows[] = {
+    {"allowed_origins", CONFIG_TEXTS, .required = true, AT(config_cors_rule, allowed_origins), RANGE(1, 100),
+     .example = "[\"https://app.example.org\"]",
+     .text =
+         "Origins of the pages, as in scheme://host[:port]; each may have one *, which stands for anything."},
+    {"allowed_methods", CONFIG_TEXTS, .required = true, AT(config_cors_rule, allowed_methods), RANGE(1, 5),
+     .example = "[GET]", .text = "Of GET, HEAD, PUT, POST, DELETE."},
+    {"allowed_headers", CONFIG_TEXTS, AT(config_cors_rule, allowed_headers), RANGE(0, 100), .fallback = "[]",
+     .text = "Request headers that they may send; each may have one *."},
+    {"expose_headers", CONFIG_TEXTS, AT(config_cors_rule, expose_headers), RANGE(0, 100), .fallback = "[]",
+     .text = "Answer headers that they may read, such as ETag."},
+    {"max_age_s", CONFIG_COUNT, AT(config_cors_rule, max_age_s), RANGE(0, 86400), .fallback = "0",
+     .text = "Seconds that a browser may remember what it was told; 0: as long as it does by itself."},
+};
+static const struct config_record cors_record = RECORD_OF(config_cors_rule, cors_rows);
+
 static const struct config_row bucket_rows[] = {
     {"name", CONFIG_TEXT, .required = true, AT(config_bucket, name), .form = form_bucket, .example = "media",
      .text = "The bucket that clients see."},
@@ -111,6 +138,10 @@ static const struct config_row bucket_rows[] = {
      .fallback = "false",
      .text = "Accept a replica added to a bucket that exists already; its objects must have been copied "
              "there before."},
+    {"public_read", CONFIG_WORD, AT(config_bucket, public_read), .words = flags, .fallback = "false",
+     .text = "Anybody may get its objects and list them, without a signature."},
+    {"cors", CONFIG_RECORDS, AT(config_bucket, cors), RANGE(0, 100), .record = &cors_record, .fallback = "[]",
+     .text = "What pages of other origins may do in a browser; the first rule that fits counts."},
 };
 
 static const struct config_row admin_rows[] = {
@@ -120,7 +151,8 @@ static const struct config_row admin_rows[] = {
 };
 
 static const struct config_row tls_rows[] = {
-    {"cert_file", CONFIG_PATH, AT(config_tls, cert_file), .text = "Certificate chain (PEM)."},
+    {"cert_file", CONFIG_PATH, AT(config_tls, cert_file),
+     .text = "Certificate chain (PEM); SIGHUP reads it and the key anew."},
     {"key_file", CONFIG_PATH, AT(config_tls, key_file),
      .text = "Its private key (PEM); must not be readable by others."},
 };
@@ -235,6 +267,9 @@ static const struct config_row top_rows[] = {
      .text = "Buckets that exist from the start; their buckets on the backends must exist."},
     {"defaults", CONFIG_RECORD, AT(config, defaults), .record = &defaults_record,
      .text = "For buckets that clients create."},
+    {"domains", CONFIG_TEXTS, AT(config, domains), RANGE(0, 100), .fallback = "[]", .example = "[]",
+     .text =
+         "Names of this endpoint under which a bucket is a host: bucket.s3.example.org for s3.example.org."},
     {"region", CONFIG_TEXT, AT(config, region), .form = form_name, .fallback = "us-east-1",
      .text = "Region that clients sign for."},
     {"loops", CONFIG_COUNT, AT(config, loops), RANGE(1, 256), .words = autos, .fallback = "auto",

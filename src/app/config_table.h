@@ -12,6 +12,7 @@ enum config_type {
     CONFIG_BYTES,   /* uint64_t; B, KiB, MiB, GiB, TiB */
     CONFIG_MS,      /* uint64_t */
     CONFIG_WORD,    /* uint64_t, one of `words` only */
+    CONFIG_WORDS,   /* uint64_t, a set: the bits of some of `words`, and CAPABILITY_SET */
     CONFIG_ADDRESS, /* struct config_address */
     CONFIG_TEXTS,   /* struct config_texts */
     CONFIG_RECORD,  /* a mapping: `record` */
@@ -46,12 +47,17 @@ struct config_record {
     size_t size; /* of the struct */
 };
 
+/* config_capability.c: `capabilities` of a backend. */
+extern const struct config_record config_capabilities;
 /* The whole file. */
 extern const struct config_record config_table;
 
 /* Value of one scalar of `row`'s type, already expanded, into `field`. NULL, or what is wrong (in the arena). */
 const char *config_value_parse(struct arena *arena, const struct config_row *row, struct span text,
                                const char *file, void *field) MUST_CHECK;
+/* The names of a set, each of which adds its bit to it. NULL, or what is wrong. */
+const char *config_word_add(struct arena *arena, const struct config_row *row, struct span text,
+                            uint64_t *set) MUST_CHECK;
 /* The same backwards, as YAML on one line; "" for a text that was not given. */
 void config_value_print(FILE *out, const struct config_row *row, const void *field);
 /* `${NAME}` and `${NAME:-default}` replaced from the environment, `$${` is a literal `${`. NULL, or what is wrong. */
@@ -73,6 +79,8 @@ void config_problem(struct config *c, const void *field, const char *format, ...
 void config_problem_at(struct config *c, unsigned line, const char *path, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* config_check_front.c: `domains`, and each bucket's `cors`. */
+void config_check_front(struct config *c);
 /* Everything that more than one value, or the world outside of the file, must agree on. */
 void config_check(struct config *c);
 

@@ -177,6 +177,18 @@ static const char *parse_number(struct arena *arena, const struct config_row *ro
     return good && *out >= row->least && *out <= row->most ? NULL : out_of_range(arena, row, text);
 }
 
+const char *config_word_add(struct arena *arena, const struct config_row *row, struct span text,
+                            uint64_t *set)
+{
+    const struct config_row one = {.type = CONFIG_WORD, .words = row->words, .least = 1};
+    uint64_t bit;
+    const char *problem = parse_number(arena, &one, text, &bit);
+
+    if (!problem)
+        *set |= bit;
+    return problem;
+}
+
 static const char *parse_text(struct arena *arena, const struct config_row *row, struct span text,
                               const char **out)
 {
@@ -327,6 +339,20 @@ static void print_number(FILE *out, const struct config_row *row, uint64_t value
         fprintf(out, "%llu", (unsigned long long)value);
 }
 
+static void print_words(FILE *out, const struct config_row *row, uint64_t set)
+{
+    const char *comma = "";
+
+    fputc('[', out);
+    for (const struct config_word *w = row->words; w->name; w++) {
+        if (!(set & w->value))
+            continue;
+        fprintf(out, "%s%s", comma, w->name);
+        comma = ", ";
+    }
+    fputc(']', out);
+}
+
 void config_value_print(FILE *out, const struct config_row *row, const void *field)
 {
     const char *text = NULL;
@@ -341,6 +367,7 @@ void config_value_print(FILE *out, const struct config_row *row, const void *fie
         else if (text)
             print_text(out, text);
         return;
+    case CONFIG_WORDS: print_words(out, row, *(const uint64_t *)field); return;
     case CONFIG_ADDRESS: print_text(out, ((const struct config_address *)field)->text); return;
     case CONFIG_TEXTS: {
         const struct config_texts *list = field;

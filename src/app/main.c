@@ -28,9 +28,11 @@ static const char *const help =
     "key\n"
     "  s3mirror --version | --help\n"
     "\n"
-    "FILE is /etc/s3mirror/s3mirror.yaml unless told otherwise. The gateway ends in order on SIGTERM or "
-    "SIGINT, at\n"
-    "once on the second one. Exit status: 0 good, 1 something is wrong (said on stderr), 2 wrong usage.\n";
+    "FILE is /etc/s3mirror/s3mirror.yaml unless told otherwise. SIGHUP reads the TLS certificate anew. The "
+    "gateway ends\n"
+    "in order on SIGTERM or SIGINT, at once on the second one. Exit status: 0 good, 1 something is wrong "
+    "(said on\n"
+    "stderr), 2 wrong usage.\n";
 
 enum command { RUN, CHECK, PRINT, STATUS, RETRY, VERSION, HELP };
 

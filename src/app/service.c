@@ -6,6 +6,8 @@
  *          --> all quiet: loop 0 closes the admin port (until then /readyz says "draining")
  *          --> quiet too: every loop stops, threads are joined, everything is taken apart, the journal closed
  *
+ * SIGHUP ends nothing: it reads the certificate anew (service_reload.c).
+ *
  * When drain_ms is over or a second signal comes, the process ends as it is: that is what the journal is for. */
 #include "app/service.h"
 
@@ -147,7 +149,7 @@ static int64_t now_ms(void)
 
 enum wake { WAKE_SIGNAL, WAKE_QUIET, WAKE_TIMEOUT };
 
-/* Until a signal comes, or so many are quiet, or the time is over (until_ms < 0: never). */
+/* Until a signal to end comes, or so many are quiet, or the time is over (until_ms < 0: never). */
 static enum wake wait_for(struct service *s, int signals, unsigned quiet, int64_t until_ms)
 {
     struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = s->event_fd, .events = POLLIN}};
@@ -165,7 +167,9 @@ static enum wake wait_for(struct service *s, int signals, unsigned quiet, int64_
         ready = poll(fds, 2, (int)left);
         if (ready > 0 && fds[0].revents && read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
             log_info("signal", LOG_STR("name", strsignal((int)info.ssi_signo)));
-            return WAKE_SIGNAL;
+            if (info.ssi_signo != SIGHUP)
+                return WAKE_SIGNAL;
+            service_reload(s);
         }
         if (ready > 0 && fds[1].revents && read(s->event_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
             abort();
@@ -236,6 +240,7 @@ static int catch_signals(void)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     /* Threads inherit the mask, so that these come here only. */
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);

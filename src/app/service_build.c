@@ -111,7 +111,7 @@ static bool open_shared(struct service *s)
     s->client_tls = calloc(c->backends.count, sizeof(*s->client_tls));
     s->backend_names = calloc(c->backends.count, sizeof(*s->backend_names));
     s->keys = calloc(c->keys.count, sizeof(*s->keys));
-    if (!s->loops || !s->admin_loops || !s->client_tls || !s->backend_names || !s->keys)
+    if (!s->loops || !s->admin_loops || !s->client_tls || !s->backend_names || !s->keys || !service_front(s))
         return no_memory();
     for (size_t i = 0; i < c->backends.count; i++)
         s->backend_names[i] = c->backends.at[i].name;
@@ -139,6 +139,18 @@ static struct terms terms_of(const struct config *c)
         .lease_margin_ms = c->terms.lease_margin_ms,
         .ring_chunks = (uint32_t)(c->ring_bytes / CHUNK_BYTES),
     };
+}
+
+static void on_holds(struct loop_task *t)
+{
+    keyhold_deliver(&LIST_ENTRY(t, struct service_loop, holds_task)->holds);
+}
+
+static void wake_holds(struct keyhold_port *p)
+{
+    struct service_loop *l = LIST_ENTRY(p, struct service_loop, holds);
+
+    loop_post(l->loop, &l->holds_task);
 }
 
 static void on_hint(struct env *env, uint32_t bucket, struct span key)
@@ -197,7 +209,7 @@ static enum err open_backend(struct service_loop *l, size_t i)
         .region = span_of(b->region),
         .access_key = span_of(b->access_key),
         .secret_key = span_of(b->secret),
-        .barrier = b->barrier == CONFIG_BARRIER_HASH ? S3_BARRIER_HASH : S3_BARRIER_TRAILER,
+        .can = &b->can,
         .limits = {.connect_ms = limits->connect_ms,
                    .idle_ms = limits->idle_ms,
                    .idle_max = (uint32_t)limits->idle_max,
@@ -260,12 +272,16 @@ static enum err fill_loop(struct service_loop *l)
     if ((e = loop_open(&l->loop)) || (e = sqlite_journal_open(&l->journal, s->store, l->loop)))
         return e;
     random_init_system(&l->random);
+    keyhold_port_init(&l->holds, &s->holds, wake_holds);
+    l->holds_task = (struct loop_task){.run = on_holds};
+    list_init(&l->holds_task.node);
     l->env = (struct env){
         .clock = loop_clock(l->loop),
         .journal = l->journal,
         .random = &l->random,
         .hlc = &s->hlc,
         .budget = &s->budget,
+        .holds = &l->holds,
         .terms = terms_of(s->config),
         .on_hint = on_hint,
         .owner = l,
@@ -334,6 +350,9 @@ static bool open_gateways(struct service *s)
         .region = span_of(c->region),
         .keys = s->keys,
         .key_count = c->keys.count,
+        .domains = {s->front.domains, c->domains.count},
+        .buckets = s->front.buckets,
+        .bucket_count = s->front.bucket_count,
         .max_object_bytes = c->max_object_bytes,
         .default_replicas = service_default_replicas,
         .listen = c->listen.at,
@@ -404,6 +423,7 @@ static bool open_admin(struct service *s)
 bool service_build(struct service *s)
 {
     chunk_budget_init(&s->budget, s->config->body_budget);
+    keyhold_init(&s->holds);
     return open_shared(s) && open_loops(s) && service_buckets(s) && open_repair(s) && open_gateways(s) &&
            open_admin(s);
 }
@@ -417,6 +437,8 @@ static void empty_loop(struct service_loop *l, size_t backends)
     sqlite_journal_free(l->journal);
     free(l->backends);
     free(l->healths);
+    if (l->holds.table)
+        keyhold_port_fini(&l->holds);
 }
 
 void service_dismantle(struct service *s)
@@ -435,6 +457,8 @@ void service_dismantle(struct service *s)
     for (size_t i = 0; s->client_tls && i < backends; i++)
         tls_context_free(s->client_tls[i]);
     chunk_budget_fini(&s->budget);
+    keyhold_fini(&s->holds);
+    service_front_free(s);
     free(s->client_tls);
     free(s->backend_names);
     free(s->admin_loops);

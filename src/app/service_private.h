@@ -21,6 +21,8 @@ struct service_loop {
     struct journal *journal;
     struct random random;
     struct env env;
+    struct keyhold_port holds;
+    struct loop_task holds_task; /* keyhold_deliver */
     struct s3_backend **backends; /* in the order of the configuration */
     const struct health **healths;
     struct catalog *catalog;
@@ -35,15 +37,23 @@ struct service_loop {
     struct timer look;
 };
 
+struct service_front {
+    struct span *domains;
+    struct gateway_bucket *buckets;
+    size_t bucket_count;
+};
+
 enum service_state { SERVICE_STARTING, SERVICE_RUNNING, SERVICE_DRAINING };
 
 struct service {
     const struct config *config;
     struct hlc hlc;
     struct chunk_budget budget;
+    struct keyhold holds; /* keys that conditional writes hold */
     struct sqlite_store *store;
     struct tls_context *server_tls, **client_tls; /* by backend, NULL: plain http */
     struct gateway_key *keys;
+    struct service_front front;
     struct service_loop *loops;
     size_t loop_count;
     struct admin_loop *admin_loops;
@@ -72,6 +82,13 @@ bool service_fails(const char *format, ...) __attribute__((format(printf, 1, 2))
 bool service_build(struct service *s);
 /* Only when no thread runs and nothing is under way. Takes half-built ones. */
 void service_dismantle(struct service *s);
+
+/* service_front.c: s->front. False: no memory; service_front_free takes what there is. */
+bool service_front(struct service *s);
+void service_front_free(struct service *s);
+
+/* service_reload.c: SIGHUP, on the thread that waits for signals. */
+void service_reload(struct service *s);
 
 /* service_buckets.c: the configured buckets into the journal's catalogue, by running loop 0 until that is durable. */
 bool service_buckets(struct service *s);

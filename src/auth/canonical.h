@@ -24,7 +24,7 @@ static inline char *put_char(char *p, char c)
 char *canonical_path(char *p, struct span path);
 
 /* A query as received: names and values decoded ('+' is a space) and encoded again, sorted by encoded name, then
- * value, a '=' behind every name. Writes within CANONICAL_QUERY_ROOM(query.len) bytes, its scratch included. NULL:
+ * value, a '=' behind every name, X-Amz-Signature left out. Writes within CANONICAL_QUERY_ROOM(query.len) bytes, its scratch included. NULL:
  * too many parameters. */
 enum { CANONICAL_PARAMS_MAX = 64 };
 #define CANONICAL_QUERY_ROOM(len) (2 * (3 * (len) + 2 * CANONICAL_PARAMS_MAX))

@@ -8,20 +8,29 @@
 #include "http/message.h"
 #include "s3/request.h"
 
-enum { SIGV4_DAY_CHARS = 8, SIGV4_STAMP_CHARS = 16, SIGV4_SKEW_S = 15 * 60 };
+enum {
+    SIGV4_DAY_CHARS = 8,
+    SIGV4_STAMP_CHARS = 16,
+    SIGV4_SKEW_S = 15 * 60,
+    SIGV4_EXPIRES_MAX_S = 7 * 24 * 3600
+};
 
-/* The Authorization header, taken apart; spans point into the head. */
+/* The Authorization header or a presigned query, taken apart; spans point into the head or the arena. */
 struct sigv4_claim {
+    enum s3_proof
+        proof; /* S3_PROOF_HEADER, S3_PROOF_QUERY; S3_PROOF_NONE: there is none, all else is empty */
     struct span access_key, day, region, signed_headers, signature;
     struct span stamp; /* X-Amz-Date, else Date converted (in the arena): yyyymmddThhmmssZ */
     uint64_t stamp_unix_s;
+    uint64_t expires_s; /* of a presigned query: it counts so long from its stamp on */
 };
 
-/* S3_OK; S3_ACCESS_DENIED for anonymous and for a missing or unreadable date; S3_AUTHORIZATION_HEADER_MALFORMED;
- * S3_INVALID_REQUEST for Signature Version 2, presigned queries and session tokens (clear message);
- * S3_INVALID_ARGUMENT for a scheme nobody knows; S3_NOT_IMPLEMENTED for Bearer and Signature Version 4A.
- * *message is static or in the arena, NULL: the table's. Looks at nothing but the head: call it before
- * s3_request_parse. */
+/* S3_OK, also for a request without any proof; S3_ACCESS_DENIED for a missing or unreadable date;
+ * S3_AUTHORIZATION_HEADER_MALFORMED, S3_AUTHORIZATION_QUERY_PARAMETERS_ERROR; S3_INVALID_REQUEST for Signature
+ * Version 2 and session tokens (clear message); S3_INVALID_ARGUMENT for a scheme nobody knows and for proofs both in
+ * the header and in the query; S3_NOT_IMPLEMENTED for Bearer and Signature Version 4A; S3_INVALID_URI for a
+ * query whose escapes are wrong. *message is static or in the arena, NULL: the table's. Looks at nothing but the head:
+ * call it before s3_request_parse. */
 enum s3_code sigv4_claim_parse(struct sigv4_claim *out, const struct http_head *head, struct arena *arena,
                                const char **message) MUST_CHECK;
 
@@ -43,7 +52,7 @@ void sigv4_keyring_init(struct sigv4_keyring *k);
 /* Overwrites the secrets. */
 void sigv4_keyring_fini(struct sigv4_keyring *k);
 
-/* Verify a claim with the secret of its access key. Checks region, skew (15 min), that host
+/* Verify a claim with the secret of its access key. Checks region, skew (15 min) or expiry (S3_ACCESS_DENIED), that host
  * and every x-amz-* header are signed, then the signature in constant time. `keys` may be NULL.
  * *detail (if not NULL) gets <AWSAccessKeyId>, <StringToSign>, <SignatureProvided> and <CanonicalRequest> elements on
  * S3_SIGNATURE_DOES_NOT_MATCH, else it is empty. S3_INTERNAL_ERROR: the arena is full. */

@@ -1,11 +1,12 @@
-/* What a client claims to be: the Authorization header taken apart, nothing verified yet.
+/* What a client claims to be: the Authorization header taken apart, nothing verified yet; for presigned URLs
+ * sigv4_query.c does the same with the query. A request has one proof or none.
  *
  *     AWS4-HMAC-SHA256 Credential=<key>/<day>/<region>/s3/aws4_request, SignedHeaders=a;b, Signature=<64 hex>
  *
  * An access key may hold '/', so the credential is taken apart from its end. Other ways to prove who one is are
  * known by their looks and refused with what to do instead. */
+#include "auth/claim.h"
 #include "auth/date.h"
-#include "auth/sigv4.h"
 
 static enum s3_code fail(const char **message, enum s3_code code, const char *text)
 {
@@ -42,23 +43,8 @@ static bool find(const struct http_head *head, struct found *f)
     return true;
 }
 
-/* Signatures in the query, of version 4 and of version 2. */
-static bool is_presigned(struct span target)
-{
-    static const char *const names[] = {"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature",
-                                        "AWSAccessKeyId", "Signature"};
-
-    span_cut(&target, '?');
-    while (target.len) {
-        struct span value = span_cut(&target, '&');
-        struct span name = span_cut(&value, '=');
-
-        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-            if (span_ieq(name, span_of(names[i])))
-                return true;
-    }
-    return false;
-}
+static const char *const use_version_4 =
+    "Signature Version 2 is not supported. Use Signature Version 4 (AWS4-HMAC-SHA256).";
 
 static enum s3_code check_scheme(struct span authorization, const char **message)
 {
@@ -67,8 +53,7 @@ static enum s3_code check_scheme(struct span authorization, const char **message
         enum s3_code code;
         const char *message;
     } others[] = {
-        {SPAN("AWS "), S3_INVALID_REQUEST,
-         "Signature Version 2 is not supported. Use Signature Version 4 (AWS4-HMAC-SHA256)."},
+        {SPAN("AWS "), S3_INVALID_REQUEST, use_version_4},
         {SPAN("AWS4-ECDSA-P256-SHA256 "), S3_NOT_IMPLEMENTED,
          "Signature Version 4A (AWS4-ECDSA-P256-SHA256) is not implemented. Use AWS4-HMAC-SHA256."},
         {SPAN("Bearer "), S3_NOT_IMPLEMENTED,
@@ -96,52 +81,58 @@ static struct span cut_last(struct span *s)
     return tail;
 }
 
-static enum s3_code parse_credential(struct sigv4_claim *out, struct span text, struct arena *arena,
-                                     const char **message)
+enum s3_code claim_credential(struct sigv4_claim *out, struct span text, struct arena *arena,
+                              const char **message)
 {
     struct span terminator = cut_last(&text), service = cut_last(&text), shown;
+    bool last = span_is(service, "s3");
 
     out->region = cut_last(&text);
     out->day = cut_last(&text);
     out->access_key = text;
     if (text.len == 0 || out->region.len == 0)
-        return fail(message, S3_AUTHORIZATION_HEADER_MALFORMED,
-                    "The authorization header is malformed; the Credential is mal-formed; expecting "
-                    "\"<access key>/YYYYMMDD/REGION/s3/aws4_request\".");
-    if (!span_is(terminator, "aws4_request") || !span_is(service, "s3")) {
-        bool last = span_is(service, "s3");
-
-        shown = span_head(last ? terminator : service, 40);
-        *message =
-            arena_printf(arena,
-                         "The authorization header is malformed; the Credential has the %s \"%.*s\"; "
-                         "expecting \"%s\".",
-                         last ? "terminator" : "service", SPAN_ARG(shown), last ? "aws4_request" : "s3")
-                .at;
-        return S3_AUTHORIZATION_HEADER_MALFORMED;
-    }
-    return S3_OK;
+        return CLAIM_MALFORMED(out, arena, message,
+                               "the Credential is mal-formed; expecting "
+                               "\"<access key>/YYYYMMDD/REGION/s3/aws4_request\".");
+    if (last && span_is(terminator, "aws4_request"))
+        return S3_OK;
+    shown = span_head(last ? terminator : service, 40);
+    return CLAIM_MALFORMED(out, arena, message, "the Credential has the %s \"%.*s\"; expecting \"%s\".",
+                           last ? "terminator" : "service", SPAN_ARG(shown), last ? "aws4_request" : "s3");
 }
 
-static bool is_signature(struct span s)
+enum s3_code claim_signature(struct sigv4_claim *out, struct span text, struct arena *arena,
+                             const char **message)
 {
-    for (size_t i = 0; i < s.len; i++)
-        if (!(s.at[i] >= '0' && s.at[i] <= '9') && !(s.at[i] >= 'a' && s.at[i] <= 'f'))
-            return false;
-    return s.len == 2 * SHA256_BYTES;
+    bool good = text.len == 2 * SHA256_BYTES;
+
+    for (size_t i = 0; i < text.len; i++)
+        good &= (text.at[i] >= '0' && text.at[i] <= '9') || (text.at[i] >= 'a' && text.at[i] <= 'f');
+    out->signature = text;
+    return good ? S3_OK
+                : CLAIM_MALFORMED(out, arena, message,
+                                  "the Signature is not 64 lower-case hexadecimal digits.");
+}
+
+enum s3_code claim_day(const struct sigv4_claim *out, struct arena *arena, const char **message)
+{
+    if (span_eq(span_head(out->stamp, SIGV4_DAY_CHARS), out->day))
+        return S3_OK;
+    return CLAIM_MALFORMED(out, arena, message, "the Credential's date is not that of X-Amz-Date.");
 }
 
 static enum s3_code parse_authorization(struct sigv4_claim *out, struct span text, struct arena *arena,
                                         const char **message)
 {
-    struct span credential = {0};
+    struct span credential = {0}, signature = {0};
     const struct {
         struct span name;
         struct span *value;
     } parts[] = {{SPAN("Credential"), &credential},
                  {SPAN("SignedHeaders"), &out->signed_headers},
-                 {SPAN("Signature"), &out->signature}};
+                 {SPAN("Signature"), &signature}};
     enum { PARTS = sizeof(parts) / sizeof(parts[0]) };
+    enum s3_code code;
 
     span_cut(&text, ' ');
     while (text.len) {
@@ -152,20 +143,14 @@ static enum s3_code parse_authorization(struct sigv4_claim *out, struct span tex
         while (i < PARTS && !span_eq(parts[i].name, name))
             i++;
         if (i == PARTS || parts[i].value->at)
-            return fail(message, S3_AUTHORIZATION_HEADER_MALFORMED,
-                        "The authorization header is malformed; expecting Credential=..., SignedHeaders=..., "
-                        "Signature=..., each once.");
+            return CLAIM_MALFORMED(out, arena, message,
+                                   "expecting Credential=..., SignedHeaders=..., Signature=..., each once.");
         *parts[i].value = value;
     }
-    if (!credential.at || !out->signed_headers.len || !out->signature.at)
-        return fail(
-            message, S3_AUTHORIZATION_HEADER_MALFORMED,
-            "The authorization header is malformed; Credential, SignedHeaders or Signature is missing.");
-    if (!is_signature(out->signature))
-        return fail(
-            message, S3_AUTHORIZATION_HEADER_MALFORMED,
-            "The authorization header is malformed; the Signature is not 64 lower-case hexadecimal digits.");
-    return parse_credential(out, credential, arena, message);
+    if (!credential.at || !out->signed_headers.len || !signature.at)
+        return CLAIM_MALFORMED(out, arena, message, "Credential, SignedHeaders or Signature is missing.");
+    code = claim_signature(out, signature, arena, message);
+    return code == S3_OK ? claim_credential(out, credential, arena, message) : code;
 }
 
 static enum s3_code parse_date(struct sigv4_claim *out, const struct found *f, struct arena *arena,
@@ -185,10 +170,22 @@ static enum s3_code parse_date(struct sigv4_claim *out, const struct found *f, s
         return fail(message, S3_ACCESS_DENIED,
                     "AWS authentication requires a valid Date or x-amz-date header.");
     }
-    if (!span_eq(span_head(out->stamp, SIGV4_DAY_CHARS), out->day))
+    return claim_day(out, arena, message);
+}
+
+/* What the client offers as a proof, before it is looked at: one, or none. */
+static enum s3_code choose_proof(const struct found *f, const struct query_proof *q, const char **message)
+{
+    if (f->authorization && query_proof_given(q))
         return fail(
-            message, S3_AUTHORIZATION_HEADER_MALFORMED,
-            "The authorization header is malformed; the Credential's date is not that of x-amz-date.");
+            message, S3_INVALID_ARGUMENT,
+            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query "
+            "string parameter or the Authorization header should be specified.");
+    if (q->v2_key.at || q->v2_signature.at)
+        return fail(message, S3_INVALID_REQUEST, use_version_4);
+    if ((f->token || q->token.at) && (f->authorization || query_proof_given(q)))
+        return fail(message, S3_INVALID_REQUEST,
+                    "Session tokens (x-amz-security-token) are not supported. Use a long-term access key.");
     return S3_OK;
 }
 
@@ -196,23 +193,24 @@ enum s3_code sigv4_claim_parse(struct sigv4_claim *out, const struct http_head *
                                const char **message)
 {
     struct found f = {0};
+    struct query_proof q;
     enum s3_code code;
 
-    *out = (struct sigv4_claim){0};
+    *out = (struct sigv4_claim){.proof = S3_PROOF_NONE};
     *message = NULL;
     if (!find(head, &f))
         return fail(message, S3_INVALID_REQUEST,
                     "Authorization, x-amz-date, date or x-amz-security-token is there twice.");
-    if (is_presigned(head->target))
-        return fail(message, S3_INVALID_REQUEST,
-                    "Presigned URLs are not supported. Sign the request with Signature Version 4 in the "
-                    "Authorization header.");
+    if (!query_proof_find(&q, head->target, arena))
+        return fail(message, S3_INVALID_URI, "The query is not valid: its escapes are %XX but not %00.");
+    code = choose_proof(&f, &q, message);
+    if (code != S3_OK)
+        return code;
+    if (query_proof_given(&q))
+        return query_proof_claim(out, &q, arena, message);
     if (!f.authorization)
-        return fail(message, S3_ACCESS_DENIED,
-                    "Anonymous access is not allowed; the Authorization header is missing.");
-    if (f.token)
-        return fail(message, S3_INVALID_REQUEST,
-                    "Session tokens (x-amz-security-token) are not supported. Use a long-term access key.");
+        return S3_OK;
+    out->proof = S3_PROOF_HEADER;
     code = check_scheme(*f.authorization, message);
     if (code == S3_OK)
         code = parse_authorization(out, *f.authorization, arena, message);

@@ -3,6 +3,7 @@
  * What is signed is what the client names in SignedHeaders; that it names enough is checked, not assumed: host
  * and every x-amz-* field that arrived. Whoever changes, adds or takes away one of those is refused. */
 #include "auth/canonical.h"
+#include "auth/claim.h"
 #include "s3/document.h"
 
 #include <assert.h>
@@ -20,18 +21,31 @@ struct verify {
 
 #define refuse(v, code, ...) (*(v)->message = arena_printf((v)->arena, __VA_ARGS__).at, (code))
 
-static enum s3_code check_scope(const struct verify *v, struct span region, uint64_t now_unix_s)
+/* A presigned request counts from its date on, with the skew that clocks may have, until it expires. */
+static enum s3_code check_time(const struct verify *v, uint64_t now_unix_s)
 {
     uint64_t then = v->claim->stamp_unix_s;
+
+    if (v->claim->proof == S3_PROOF_HEADER)
+        return (then > now_unix_s ? then - now_unix_s : now_unix_s - then) > SIGV4_SKEW_S
+                   ? S3_REQUEST_TIME_TOO_SKEWED
+                   : S3_OK;
+    if (then > now_unix_s + SIGV4_SKEW_S)
+        return refuse(v, S3_ACCESS_DENIED, "Request is not valid yet");
+    if (now_unix_s > then + v->claim->expires_s)
+        return refuse(v, S3_ACCESS_DENIED, "Request has expired");
+    return S3_OK;
+}
+
+static enum s3_code check_scope(const struct verify *v, struct span region, uint64_t now_unix_s)
+{
     struct span shown = span_head(v->claim->region, 40);
 
     if (!span_eq(v->claim->region, region))
-        return refuse(v, S3_AUTHORIZATION_HEADER_MALFORMED,
-                      "The authorization header is malformed; the region '%.*s' is wrong; expecting '%.*s'.",
-                      SPAN_ARG(shown), SPAN_ARG(region));
-    if ((then > now_unix_s ? then - now_unix_s : now_unix_s - then) > SIGV4_SKEW_S)
-        return S3_REQUEST_TIME_TOO_SKEWED;
-    return S3_OK;
+        return CLAIM_MALFORMED(v->claim, v->arena, v->message,
+                               "the region '%.*s' is wrong; expecting '%.*s'.", SPAN_ARG(shown),
+                               SPAN_ARG(region));
+    return check_time(v, now_unix_s);
 }
 
 static size_t room_for(const struct verify *v, struct span region)
@@ -75,15 +89,12 @@ static enum s3_code put_signed(struct verify *v, char **p)
         struct span name = span_cut(&left, ';'), shown = span_head(name, 80);
 
         if (span_cmp(before, name) >= 0)
-            return refuse(v, S3_AUTHORIZATION_HEADER_MALFORMED,
-                          "The authorization header is malformed; SignedHeaders is not sorted at '%.*s'.",
-                          SPAN_ARG(shown));
+            return CLAIM_MALFORMED(v->claim, v->arena, v->message, "SignedHeaders is not sorted at '%.*s'.",
+                                   SPAN_ARG(shown));
         for (size_t i = 0; i < name.len; i++)
             if (name.at[i] >= 'A' && name.at[i] <= 'Z')
-                return refuse(
-                    v, S3_AUTHORIZATION_HEADER_MALFORMED,
-                    "The authorization header is malformed; '%.*s' in SignedHeaders is not in lower case.",
-                    SPAN_ARG(shown));
+                return CLAIM_MALFORMED(v->claim, v->arena, v->message,
+                                       "'%.*s' in SignedHeaders is not in lower case.", SPAN_ARG(shown));
         *p = put_fields(v, *p, name);
         if (!*p)
             return refuse(v, S3_SIGNATURE_DOES_NOT_MATCH, "The signed header '%.*s' is not in the request.",
@@ -172,6 +183,7 @@ enum s3_code sigv4_verify(struct sigv4_keyring *keys, const struct sigv4_claim *
     size_t room = room_for(&v, region);
     bool fits;
 
+    assert(claim->proof == S3_PROOF_HEADER || claim->proof == S3_PROOF_QUERY);
     *message = NULL;
     if (detail)
         *detail = SPAN_EMPTY;

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/stamp.h"
+#include "fanout/keyhold.h"
 #include "journal/journal.h"
 #include "replica/health.h"
 #include "replica/replica.h"
@@ -33,6 +34,7 @@ struct env {
     struct random *random;
     struct hlc *hlc;             /* shared by all loops */
     struct chunk_budget *budget; /* shared by all loops */
+    struct keyhold_port *holds;  /* this loop's; NULL: no write is conditional here */
     struct terms terms;
     struct fanout_counters counters;
     uint32_t writes_open; /* base/count.h; not settled yet: a loop drains until it is 0 */

@@ -62,16 +62,29 @@ static void fetch_over(struct fetch *f, enum err why)
         events->failed(f->ctx, why);
 }
 
+/* Those to draw from: the usable ones, and of these whose ETag is what the others' would be, so that a client that
+ * reads twice sees one; where there are none, any. */
+static uint32_t pool_of(const struct fetch *f)
+{
+    uint32_t usable = 0, alike = 0;
+
+    for (uint32_t i = 0; i < REPLICAS_MAX; i++) {
+        if (!(f->candidates & 1u << i) || !replica_usable(f->set.by_slot[i]))
+            continue;
+        usable |= 1u << i;
+        if (replica_etag_is_md5(f->set.by_slot[i]))
+            alike |= 1u << i;
+    }
+    if (alike)
+        return alike;
+    return usable ? usable : f->candidates;
+}
+
 /* Of two candidates drawn at random the one expected to answer sooner; those behind an open breaker come last. */
 static struct replica *choose(struct fetch *f, uint32_t *slot)
 {
-    uint32_t pool = 0, drawn[2];
+    uint32_t pool = pool_of(f), drawn[2];
 
-    for (uint32_t i = 0; i < REPLICAS_MAX; i++)
-        if (f->candidates & 1u << i && replica_usable(f->set.by_slot[i]))
-            pool |= 1u << i;
-    if (!pool)
-        pool = f->candidates;
     if (!pool)
         return NULL;
     for (int d = 0; d < 2; d++) {
@@ -127,10 +140,11 @@ static void expect_body(struct fetch *f, const struct http_head *head)
 static void on_head(void *ctx, const struct http_head *head, const struct replica_object *object)
 {
     struct fetch *f = ctx;
-    bool fits =
-        f->head_given
-            ? fetch_answer_continues(&f->answer, &f->object, f->answer.first + f->delivered, head, object)
-            : fetch_answer_read(&f->answer, f->spec.headers, f->spec.header_count, head, object);
+    bool fits = f->head_given ? fetch_answer_continues(&f->answer, &f->object, f->answer.first + f->delivered,
+                                                       head, object)
+                : f->spec.part_number
+                    ? fetch_answer_read_part(&f->answer, head, object)
+                    : fetch_answer_read(&f->answer, f->spec.headers, f->spec.header_count, head, object);
 
     clock_stop(f->env->clock, &f->timer);
     if (!fits) {
@@ -176,6 +190,26 @@ static void on_done(void *ctx, enum err e)
     ask_next(f);
 }
 
+static void on_tags(void *ctx, enum err e, unsigned status, struct span tags)
+{
+    struct fetch *f = ctx;
+
+    f->call = NULL;
+    clock_stop(f->env->clock, &f->timer);
+    if (e == ERR_OK || e == ERR_NOT_FOUND) {
+        f->state = FETCH_OVER;
+        if (e == ERR_OK)
+            f->events->tags(f->ctx, tags);
+        else
+            f->events->failed(f->ctx, e);
+        return;
+    }
+    log_info("read_failover", LOG_STR("backend", f->replica->name), LOG_SPAN("key", f->spec.key.key),
+             LOG_STR("cause", err_text(e)), LOG_U64("status", status));
+    ask_next(f);
+}
+
+static const struct replica_tags_events tags_events = {.done = on_tags};
 static const struct replica_get_events get_events = {.head = on_head, .body = on_body, .done = on_done};
 
 /* What the client sent; to resume, its Range and conditions give way to ours. */
@@ -193,9 +227,19 @@ static void ask_headers(struct fetch *f, struct replica_get *get)
     get->header_count = RESUME_HEADERS;
 }
 
+static enum err ask(struct fetch *f, const struct replica_get *get)
+{
+    if (f->spec.tags)
+        return replica_tags_start(f->replica, &f->call, f->spec.key.key, &tags_events, f);
+    return replica_get_start(f->replica, &f->call, get, &get_events, f);
+}
+
 static void ask_next(struct fetch *f)
 {
-    struct replica_get get = {.key = f->spec.key.key, .head_only = f->spec.head_only};
+    struct replica_get get = {.key = f->spec.key.key,
+                              .head_only = f->spec.head_only,
+                              .checksum_mode = f->spec.checksum_mode && !f->head_given,
+                              .part_number = f->head_given ? 0 : f->spec.part_number};
     bool first = f->state == FETCH_ROWS;
     uint32_t slot;
 
@@ -207,7 +251,7 @@ static void ask_next(struct fetch *f)
         if (!first)
             COUNT_ADD(f->env->counters.read_failovers, 1);
         first = false;
-        if (replica_get_start(f->replica, &f->call, &get, &get_events, f) == ERR_OK) {
+        if (ask(f, &get) == ERR_OK) {
             clock_start(f->env->clock, &f->timer, f->env->terms.first_byte_ms);
             return;
         }

@@ -14,6 +14,9 @@ struct fetch_spec {
     struct journal_key key;             /* copied */
     const struct replica_set *replicas; /* copied */
     bool head_only;
+    bool tags;            /* the object's tags and nothing else: `tags` or `failed` fires, never `head` */
+    uint32_t part_number; /* not 0: that part of an object that was uploaded in parts; without a Range */
+    bool checksum_mode;   /* the head is to show the object's checksum, if there is one */
     const struct http_header *headers; /* Range and If-* as the client sent them; stay until fetch_free */
     size_t header_count;
 };
@@ -23,9 +26,11 @@ struct fetch_events {
      * 200 and 206 head->length is the body's; head->status may be 200 for a part: some backends say so. */
     void (*head)(void *ctx, unsigned status, const struct http_head *head,
                  const struct replica_object *object, const struct replica *from);
+    /* Once, instead of `head`: in the form of x-amz-tagging, valid during the call. NULL where spec.tags is not set. */
+    void (*tags)(void *ctx, struct span tags);
     /* After `head` when a body follows, and after ERR_AGAIN from fetch_read. */
     void (*body)(void *ctx);
-    /* Instead of `head`, once: ERR_UNAVAILABLE: no replica that may be read answers. */
+    /* Instead of `head`, once: ERR_NOT_FOUND: spec.tags of an object that is not there. ERR_UNAVAILABLE: no replica that may be read answers. */
     void (*failed)(void *ctx, enum err error);
 };
 

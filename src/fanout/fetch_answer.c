@@ -73,6 +73,17 @@ bool fetch_answer_read(struct fetch_answer *out, const struct http_header *asked
     }
 }
 
+bool fetch_answer_read_part(struct fetch_answer *out, const struct http_head *head,
+                            const struct replica_object *object)
+{
+    *out = (struct fetch_answer){.status = head->status};
+    if (head->status == 404)
+        return true;
+    out->status = 206;
+    return (head->status == 200 || head->status == 206) && object->exists && object->etag[0] &&
+           read_part(head, object, &out->first, &out->last);
+}
+
 bool fetch_answer_continues(const struct fetch_answer *began, const struct replica_object *shown,
                             uint64_t next, const struct http_head *head, const struct replica_object *object)
 {

@@ -16,6 +16,10 @@ struct fetch_answer {
 bool fetch_answer_read(struct fetch_answer *out, const struct http_header *asked, size_t asked_count,
                        const struct http_head *head, const struct replica_object *object) MUST_CHECK;
 
+/* The same for a part by its number: where it lies only the replica knows. The whole is no answer. */
+bool fetch_answer_read_part(struct fetch_answer *out, const struct http_head *head,
+                            const struct replica_object *object) MUST_CHECK;
+
 /* Is it, from the object's byte `next` on, the rest of `began`, which `shown` told of? */
 bool fetch_answer_continues(const struct fetch_answer *began, const struct replica_object *shown,
                             uint64_t next, const struct http_head *head,

@@ -3,7 +3,9 @@
  *   write_open      a chunk of the body budget, the stamp, the intent sent to the journal (D1, R1)
  *   write_filled    bytes go to the ring; bodies over one chunk leave at once, up to the barrier
  *   write_verified  the body has proved good
- *      barrier      D1 durable, R1 read, body verified, lease valid; then each leg that is not held goes past it
+ *      (conditional: write_hold, the owner judges under the hold of the key, and only then write_verified)
+ *      barrier      D1 durable, R1 read, body verified, lease valid, the key held (fanout/keyhold.h); then each leg
+ *                   that is not held goes past it
  *      answers      stored, missed or unresolved, per leg
  *   verdict         quorum_decide; not stored on all: D2 first, and only then the client hears
  *   settled         no leg pending: R2 and the row goes, or the row becomes final, a hint
@@ -12,8 +14,8 @@
  *   RUN -------------> LINGER --> CHECK --> OVER        (stored on all, nobody else writes this key)
  *
  * Who waits for whom: the client's body waits for room in the ring, the ring for its slowest live leg, a leg for
- * its replica, no longer than legs_watch allows. The barrier waits for the journal. The verdict waits for legs and
- * D2. Nothing waits for the owner: it may leave at any time.
+ * its replica, no longer than legs_watch allows. The barrier waits for the journal, and while a conditional write of the
+ * same key is judged and done, for its verdict. The verdict waits for legs and D2. Nothing waits for the owner: it may leave at any time.
  *
  * What goes wrong: the journal fails before the barrier: every leg is dropped before it, 503. D2 fails: 503, and the
  * final row is tried until it is durable: until then the open row keeps repair away from a key whose state nobody
@@ -28,7 +30,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { ARENA_BYTES = 64 * 1024 };
+enum { ARENA_BYTES = 64 * 1024, COMPLETE_BYTES_PER_MS = 64 * 1024 };
 
 static void on_turn(struct timer *t)
 {
@@ -51,8 +53,25 @@ static void on_watch(struct timer *t)
     write_advance(w);
 }
 
+static void on_key(struct keyhold_ticket *t)
+{
+    struct write *w = LIST_ENTRY(t, struct write, hold);
+
+    w->has_key = true;
+    write_advance(w);
+}
+
+/* What comes of it comes later, from the loop. */
+static void ask_for_key(struct write *w, bool alone)
+{
+    struct keyhold_port *p = w->env->holds;
+
+    w->has_key = !p || keyhold_ask(p, &w->hold, w->key.bucket, w->key.key, alone) == ERR_OK;
+}
+
 static void write_free(struct write *w)
 {
+    keyhold_release(&w->hold);
     clock_stop(w->env->clock, &w->turn);
     clock_stop(w->env->clock, &w->watch);
     clock_stop(w->env->clock, &w->again);
@@ -61,6 +80,7 @@ static void write_free(struct write *w)
     ring_fini(&w->ring);
     arena_fini(&w->arena);
     COUNT_ADD(w->env->writes_open, -1);
+    free(w->text);
     free(w);
 }
 
@@ -87,12 +107,59 @@ static bool copy_spec(struct write *w, const struct write_spec *spec)
         .stamp = w->stamp,
         .body_bytes = spec->body_bytes,
         .has_sha256 = spec->has_sha256,
+        .checksum = spec->checksum,
+        .checksum_value = w->checksum,
+        .checksum_known = spec->checksum_value,
     };
     memcpy(w->put.sha256, spec->sha256, sizeof(w->put.sha256));
+    if (spec->checksum_value)
+        memcpy(w->checksum, spec->checksum_value, s3_checksum_kind(spec->checksum)->bytes);
     if (spec->has_md5) {
         w->has_md5 = true;
         w->etag[0] = w->etag[33] = '"';
         hex_encode(spec->md5, 16, w->etag + 1);
+    }
+    return true;
+}
+
+static bool copy_span(struct arena *arena, struct span from, struct span *out)
+{
+    *out = from.len ? arena_dup(arena, from) : SPAN_EMPTY;
+    return out->at != NULL;
+}
+
+/* A part has a name of its own for each attempt; the object of an upload was stamped when that was created. */
+static bool copy_upload(struct write *w, const struct write_upload *u, uint64_t version)
+{
+    w->upload = u->id;
+    w->put.part_number = u->part_number;
+    if (u->part_number) {
+        w->record = &part_record;
+        w->has_key = true;
+        w->put.stamped = false;
+        w->put.header_count = 0;
+        w->part.part = (struct part){.number = u->part_number,
+                                     .bytes = w->put.body_bytes,
+                                     .unix_ms = clock_unix_ms(w->env->clock),
+                                     .attempt = version};
+    } else {
+        w->completes = true;
+        if (!u->tried)
+            w->stamp = u->id;
+        w->patience_ms = u->object_bytes / COMPLETE_BYTES_PER_MS;
+        if (w->patience_ms > w->env->terms.write_ms)
+            w->patience_ms = w->env->terms.write_ms;
+    }
+    for (uint32_t i = 0; i < w->leg_count; i++) {
+        struct leg *l = &w->legs[i];
+
+        l->document = u->documents[l->slot];
+        if (!copy_span(&w->arena, u->ids[l->slot], &l->upload_id))
+            return false;
+        if (!l->upload_id.len) {
+            l->state = LEG_MISSED;
+            l->answer.error = ERR_NOT_FOUND;
+        }
     }
     return true;
 }
@@ -106,8 +173,12 @@ enum err write_open(struct write **out, struct env *env, const struct write_spec
     enum err e = ERR_NOMEM;
 
     *out = NULL;
-    if (!w)
+    if (!w) {
+        free(spec->upload ? spec->upload->text : NULL);
         return ERR_NOMEM;
+    }
+    w->record = &row_record;
+    w->text = spec->upload ? spec->upload->text : NULL;
     arena_init(&w->arena, ARENA_BYTES);
     w->env = env;
     w->events = events;
@@ -122,6 +193,7 @@ enum err write_open(struct write **out, struct env *env, const struct write_spec
     key_view_init(&w->read.view);
     timer_init(&w->turn, on_turn);
     timer_init(&w->watch, on_watch);
+    w->hold.granted = on_key;
     if (!copy_spec(w, spec))
         goto fail;
     if (spec->body_bytes) {
@@ -130,6 +202,8 @@ enum err write_open(struct write **out, struct env *env, const struct write_spec
             goto fail;
     }
     legs_init(w, spec->replicas);
+    if (spec->upload && !copy_upload(w, spec->upload, version))
+        goto fail;
     tally = write_tally(w);
     e = ERR_UNAVAILABLE; /* too few replicas are worth asking: nothing is begun */
     if (quorum_decide(&w->ack, &tally) == QUORUM_FAILED)
@@ -137,12 +211,13 @@ enum err write_open(struct write **out, struct env *env, const struct write_spec
     COUNT_ADD(env->writes_open, 1);
     COUNT_ADD(env->counters.writes, 1);
     clock_start(env->clock, &w->watch, watch_period_ms(&env->terms));
-    record_begin(w);
+    w->record->begin(w);
     *out = w;
     return ERR_OK;
 fail:
     ring_fini(&w->ring);
     arena_fini(&w->arena);
+    free(w->text);
     free(w);
     return e;
 }
@@ -183,7 +258,8 @@ void write_filled(struct write *w, size_t bytes)
 
 static void open_barrier_if_due(struct write *w)
 {
-    if (!w->begun || !w->verified || w->barrier_due || w->state != WRITE_RUN || w->cause != ERR_OK)
+    if (!w->begun || !w->verified || !w->has_key || w->barrier_due || w->state != WRITE_RUN ||
+        w->cause != ERR_OK)
         return;
     if (!w->env->journal->ops->lease_valid(w->env->journal)) {
         w->cause = ERR_LOCKED;
@@ -193,14 +269,36 @@ static void open_barrier_if_due(struct write *w)
     legs_open_barrier(w);
 }
 
+void write_checksum(struct write *w, const uint8_t *value)
+{
+    assert(!w->verified);
+    memcpy(w->checksum, value, s3_checksum_kind(w->put.checksum)->bytes);
+}
+
+void write_hold(struct write *w)
+{
+    assert(w->ring.end == w->put.body_bytes && !w->verified && !w->tells_held);
+    w->tells_held = true;
+    ask_for_key(w, true);
+    if (w->has_key)
+        clock_start(w->env->clock, &w->turn, 0);
+}
+
 void write_verified(struct write *w)
 {
-    assert(w->ring.end == w->put.body_bytes && !w->verified);
+    assert(w->ring.end == w->put.body_bytes && !w->verified && !w->tells_held);
     w->verified = true;
     w->inside++;
+    if (!w->has_key)
+        ask_for_key(w, false);
     open_barrier_if_due(w);
     w->nudged = w->nudged || w->barrier_due || w->cause != ERR_OK;
     leave_inside(w);
+}
+
+bool write_is_verified(const struct write *w)
+{
+    return w->verified;
 }
 
 void write_leave(struct write *w)
@@ -210,6 +308,7 @@ void write_leave(struct write *w)
     if (!w->verified && w->state == WRITE_RUN) {
         legs_drop(w);
         w->state = WRITE_LINGER;
+        keyhold_release(&w->hold);
     }
     clock_start(w->env->clock, &w->turn, 0);
 }
@@ -255,6 +354,7 @@ static void give_verdict(struct write *w, enum err result)
 
     if (result != ERR_OK)
         COUNT_ADD(w->env->counters.failed_writes, 1);
+    keyhold_release(&w->hold);
     w->events = NULL;
     if (!events)
         return;
@@ -292,13 +392,23 @@ static void decide(struct write *w)
         legs_drop(w);
     t = write_tally(w);
     w->decided_met = q == QUORUM_MET && w->cause == ERR_OK;
-    if (t.stored == t.all || t.missed == t.all) {
+    if ((t.stored == t.all && !w->record->stored_too) || t.missed == t.all) {
         w->state = WRITE_LINGER;
         give_verdict(w, w->decided_met ? ERR_OK : ERR_UNAVAILABLE);
         return;
     }
     w->state = WRITE_RECORD;
-    record_outcome(w);
+    w->record->outcome(w);
+}
+
+bool write_end_legs(struct write *w)
+{
+    ring_fini(&w->ring);
+    clock_stop(w->env->clock, &w->watch);
+    if (w->read_busy) /* a hold check, for a leg that is over: it will come back here */
+        return false;
+    clock_stop(w->env->clock, &w->again);
+    return true;
 }
 
 void write_advance(struct write *w)
@@ -316,10 +426,15 @@ void write_advance(struct write *w)
         w->state = WRITE_LINGER;
         give_verdict(w, met ? ERR_OK : ERR_UNAVAILABLE);
     }
-    if (w->state == WRITE_LINGER && !w->begin_busy && !legs_pending(w))
-        record_settled(w);
+    if (w->state == WRITE_LINGER && !w->begin_busy && !w->write_busy && !legs_pending(w))
+        w->record->settled(w);
     if (w->state == WRITE_OVER && !w->write_busy && !w->read_busy) {
         write_free(w);
+        return;
+    }
+    if (w->tells_held && w->has_key && w->events && w->state == WRITE_RUN) {
+        w->tells_held = false;
+        w->events->held(w->ctx);
         return;
     }
     if (w->wants_room && w->events && w->state == WRITE_RUN && !ring_full(&w->ring)) {

@@ -10,6 +10,21 @@
 
 struct write; /* belongs to one loop */
 
+/* What makes a write one of a multipart upload. A part is invisible: it has no intent, and what became of it is in the
+ * journal's table of parts before the verdict. A Complete is a write like any other whose legs have no body: the whole
+ * request waits at the barrier. */
+struct write_upload {
+    struct stamp id;
+    struct span ids
+        [REPLICAS_MAX];   /* the replicas' own; empty: it takes no part, and has missed this from the start */
+    uint32_t part_number; /* 0: the Complete */
+    /* of a Complete: */
+    bool tried;                          /* one was begun before: this one's row has a stamp of its own */
+    struct span documents[REPLICAS_MAX]; /* what each is sent; in `text` */
+    void *text;            /* from malloc; the write's from here on, also when it cannot be opened */
+    uint64_t object_bytes; /* putting a large object together takes backends longer */
+};
+
 struct write_spec {
     struct journal_key key;             /* copied */
     const struct replica_set *replicas; /* copied */
@@ -23,6 +38,10 @@ struct write_spec {
     uint8_t sha256[32];
     bool has_md5; /* the client declared it: the ETag that stored copies must show */
     uint8_t md5[16];
+    /* The client's checksum, kept with the object; its value (big-endian) now, or NULL: write_checksum tells it. */
+    enum s3_checksum checksum;
+    const uint8_t *checksum_value;
+    struct write_upload *upload; /* NULL: an object by itself */
 };
 
 enum write_mark { WRITE_STORED = 1, WRITE_HINTED, WRITE_PENDING };
@@ -36,6 +55,9 @@ struct write_verdict {
 };
 
 struct write_events {
+    /* After write_hold, once: no other write of this key is between its barrier and its verdict, and none will be before
+     * this write's own. The owner judges what there is, then calls write_verified or write_leave. */
+    void (*held)(void *ctx);
     /* There may be room again after ERR_AGAIN from write_room. */
     void (*drain)(void *ctx);
     /* Once, never from inside a call of the owner's, unless write_leave comes first. It may come before the
@@ -52,8 +74,14 @@ enum err write_room(struct write *w, struct iovec *out) MUST_CHECK;
 /* So many bytes were put there. They may leave for the replicas, up to the barrier; they stay readable where they are
  * until the next call. */
 void write_filled(struct write *w, size_t bytes);
+/* The value of spec.checksum, when it came behind the body; before write_verified. */
+void write_checksum(struct write *w, const uint8_t *value);
+/* The body is complete and good, and the write is a conditional one: `held` will fire. Instead of write_verified,
+ * which comes after that. */
+void write_hold(struct write *w);
 /* The body is complete and verified. For a delete it is called right after write_open. */
 void write_verified(struct write *w);
+bool write_is_verified(const struct write *w);
 /* The owner goes: nothing fires any more. Before write_verified: the body never becomes visible anywhere. After it:
  * the write goes on by itself. */
 void write_leave(struct write *w);

@@ -111,6 +111,7 @@ static void leg_start_put(struct leg *l)
     enum err e;
 
     put.body = &leg_body;
+    put.upload_id = l->upload_id;
     l->moved_ms = clock_mono_ms(l->write->env->clock);
     e = replica_put_start(l->replica, &l->call, &put, &leg_events, l);
     if (e != ERR_OK) {
@@ -135,13 +136,26 @@ void legs_feed(struct write *w)
     }
 }
 
+/* A delete, a Complete: all of the request is past the barrier. */
+static enum err leg_start_whole(struct leg *l)
+{
+    const struct write *w = l->write;
+    const struct replica_complete complete = {
+        .key = w->key.key, .upload_id = l->upload_id, .document = l->document, .stamp = w->upload};
+
+    if (w->completes)
+        return replica_complete_start(l->replica, &l->call, &complete, &leg_events, l);
+    return replica_delete_start(l->replica, &l->call, w->key.key, &leg_events, l);
+}
+
 static void leg_open(struct leg *l)
 {
     struct write *w = l->write;
+    bool whole = w->completes || w->kind == ROW_DELETE;
     enum err e;
 
-    if (w->kind == ROW_DELETE) {
-        e = replica_delete_start(l->replica, &l->call, w->key.key, &leg_events, l);
+    if (whole) {
+        e = leg_start_whole(l);
         if (e != ERR_OK) {
             l->answer.error = e;
             leg_over(l, LEG_MISSED);
@@ -154,7 +168,7 @@ static void leg_open(struct leg *l)
     }
     l->moved_ms = clock_mono_ms(w->env->clock);
     l->state = LEG_PAST;
-    if (w->kind == ROW_PUT)
+    if (!whole)
         replica_put_open(l->replica, l->call, w->crc32);
 }
 
@@ -225,7 +239,8 @@ static bool leg_stalls(struct leg *l, uint64_t now)
     spared = l->write->state != WRITE_RUN || quorum_spares(&l->write->ack, &tally, bit(l));
     if (spared && l->behind_ms && now - l->behind_ms >= t->detach_ms)
         return true;
-    return now - l->moved_ms >= (spared ? t->stall_ms : t->write_ms);
+    return now - l->moved_ms >=
+           (spared ? t->stall_ms : t->write_ms) + (l->state == LEG_PAST ? l->write->patience_ms : 0);
 }
 
 void legs_watch(struct write *w)
@@ -252,6 +267,12 @@ void legs_watch(struct write *w)
         drop_consumed(w);
 }
 
+/* An ETag that says nothing about the content counts only where there is no other. */
+static uint32_t etag_weight(const struct leg *l)
+{
+    return replica_etag_is_md5(l->replica) ? REPLICAS_MAX : 1;
+}
+
 /* The ETag that most stored copies show; among equals the lowest slot's. */
 static const char *majority_etag(const struct write *w)
 {
@@ -265,7 +286,8 @@ static const char *majority_etag(const struct write *w)
         if (w->legs[i].state != LEG_STORED)
             continue;
         for (uint32_t j = 0; j < w->leg_count; j++)
-            votes += w->legs[j].state == LEG_STORED && etag_same(w->legs[j].answer.etag, etag);
+            if (w->legs[j].state == LEG_STORED && etag_same(w->legs[j].answer.etag, etag))
+                votes += etag_weight(&w->legs[j]);
         if (votes > best_votes) {
             best = etag;
             best_votes = votes;
@@ -285,7 +307,8 @@ void legs_compare_etags(struct write *w)
     for (uint32_t i = 0; i < w->leg_count; i++) {
         struct leg *l = &w->legs[i];
 
-        if (l->state != LEG_STORED || !etag_contradicts(l->answer.etag, w->etag))
+        if (l->state != LEG_STORED || replica_etag_is_opaque(l->replica) ||
+            !etag_contradicts(l->answer.etag, w->etag))
             continue;
         log_error("etag_differs", LOG_STR("backend", l->replica->name), LOG_SPAN("key", w->key.key),
                   LOG_STR("shows", l->answer.etag), LOG_STR("others", w->etag));

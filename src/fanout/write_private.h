@@ -22,8 +22,9 @@ struct leg {
     struct replica_call *call; /* NULL: nothing under way */
     uint32_t slot;
     enum leg_state state;
-    uint64_t offset;    /* body bytes the replica needs no more */
-    uint64_t moved_ms;  /* when it last made progress, or was last not expected to */
+    struct span upload_id, document; /* of an upload: the replica's id; and for a Complete what it is sent */
+    uint64_t offset;                 /* body bytes the replica needs no more */
+    uint64_t moved_ms;               /* when it last made progress, or was last not expected to */
     uint64_t behind_ms; /* since when it alone keeps the client waiting for its bytes to go; 0: it does not */
     struct replica_answer answer;
 };
@@ -37,8 +38,18 @@ enum write_state {
     WRITE_OVER    /* nothing left to do but requests that must come back */
 };
 
+/* What the journal is told: rows (write_record.c), or a part of an upload (write_part.c). */
+struct record_ops {
+    void (*begin)(struct write *w);
+    void (*outcome)(struct write *w); /* D2 */
+    void (*settled)(struct write *w); /* all legs are over: what is left to tell */
+    bool stored_too;                  /* outcome is told also when all have stored it */
+};
+extern const struct record_ops row_record, part_record;
+
 struct write {
     struct env *env;
+    const struct record_ops *record;
     const struct write_events *events; /* NULL: the owner has left */
     void *ctx;
     enum write_state state;
@@ -52,7 +63,10 @@ struct write {
     bool begun;   /* D1 is durable and R1 read */
     bool begin_busy, write_busy, read_busy;
     bool verified;
-    bool barrier_due; /* begun and verified: legs wait for nothing but their holds */
+    struct keyhold_ticket hold; /* from the barrier to the verdict */
+    bool has_key;               /* it is held; without a table as well */
+    bool tells_held;            /* `held` is to be told */
+    bool barrier_due;           /* begun and verified: legs wait for nothing but their holds */
     bool decided_met, recorded, wants_room;
     bool has_md5;
     unsigned inside; /* depth of calls by the owner: nothing may be called back */
@@ -62,6 +76,7 @@ struct write {
 
     struct ring ring;
     uint32_t crc32;
+    uint8_t checksum[SHA256_BYTES]; /* the client's: put.checksum's value */
 
     uint32_t all, held;
     uint32_t leg_count;
@@ -73,6 +88,13 @@ struct write {
     struct journal_write write; /* D2, then the final row */
     struct stamp *superseded;   /* own stamp first, then F */
     size_t superseded_count;    /* of F alone */
+
+    /* of an upload */
+    bool completes;
+    struct stamp upload;
+    struct journal_part_write part;
+    void *text;
+    uint64_t patience_ms; /* a leg past its barrier has so much more time */
 
     struct timer turn;  /* a step that may not happen inside the owner's call */
     struct timer watch; /* stalls */
@@ -92,10 +114,7 @@ void legs_drop(struct write *w);         /* give up all that are pending */
 void legs_watch(struct write *w);        /* give up those that stall */
 void legs_compare_etags(struct write *w);
 
-/* write_record.c */
-void record_begin(struct write *w);
-void record_outcome(struct write *w); /* D2 */
-void record_settled(struct write *w); /* all legs are over: R2, removal or the final row */
-void record_forget(struct write *w);
+/* What is left to do when all legs are over, whatever is recorded. False: not yet, write_advance will come again. */
+bool write_end_legs(struct write *w);
 
 #endif

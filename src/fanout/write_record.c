@@ -110,7 +110,7 @@ static void on_begun(struct journal_request *r, enum err e)
     write_advance(w);
 }
 
-void record_begin(struct write *w)
+static void record_begin(struct write *w)
 {
     w->begin.key = w->key;
     w->begin.row_kind = w->kind;
@@ -169,12 +169,12 @@ static void on_outcome(struct journal_request *r, enum err e)
     write_advance(w);
 }
 
-void record_outcome(struct write *w)
+static void record_outcome(struct write *w)
 {
     send_row(w, on_outcome);
 }
 
-void record_forget(struct write *w)
+static void record_forget(struct write *w)
 {
     if (w->superseded && write_tally(w).stored)
         journal_of(w)->ops->forget(journal_of(w), w->key, w->superseded, 1 + w->superseded_count);
@@ -248,17 +248,14 @@ static void on_r2(struct journal_request *r, enum err e)
     }
 }
 
-void record_settled(struct write *w)
+static void record_settled(struct write *w)
 {
     struct tally t;
 
     legs_compare_etags(w);
     t = write_tally(w);
-    ring_fini(&w->ring);
-    clock_stop(w->env->clock, &w->watch);
-    if (w->read_busy) /* a hold check, for a leg that is over: it will come back here */
+    if (!write_end_legs(w))
         return;
-    clock_stop(w->env->clock, &w->again);
     if (t.missed == t.all && !w->recorded) {
         record_forget(w);
         w->state = WRITE_OVER;
@@ -277,3 +274,6 @@ void record_settled(struct write *w)
         begin_close(w);
     }
 }
+
+const struct record_ops row_record = {
+    .begin = record_begin, .outcome = record_outcome, .settled = record_settled};

@@ -5,7 +5,9 @@
 #include "auth/sigv4.h"
 #include "fanout/fetch.h"
 #include "fanout/write.h"
+#include "gateway/body.h"
 #include "gateway/gateway.h"
+#include "gateway/guard.h"
 
 enum { REQUEST_ID_CHARS = 16, EXCHANGE_ARENA_BYTES = 256 * 1024 };
 
@@ -19,25 +21,33 @@ struct operation {
     /* The exchange ends, answered or not: let go of whatever is under way. */
     void (*end)(struct exchange *x);
 };
-extern const struct operation operation_put, operation_get, operation_head, operation_delete;
+extern const struct operation operation_put, operation_post, operation_get, operation_head, operation_delete;
+extern const struct operation operation_delete_many, operation_copy, operation_get_tagging,
+    operation_put_tagging, operation_delete_tagging, operation_get_attributes;
+extern const struct operation operation_create_upload, operation_upload_part, operation_upload_part_copy,
+    operation_complete_upload, operation_abort_upload, operation_list_parts, operation_list_uploads;
 extern const struct operation operation_list_buckets, operation_create_bucket, operation_head_bucket,
-    operation_delete_bucket;
+    operation_delete_bucket, operation_list_objects;
+extern const struct operation operation_get_bucket_location, operation_get_bucket_versioning,
+    operation_get_bucket_setting, operation_get_acl, operation_put_acl, operation_preflight;
 
-/* What must be true of a request's body, checked while it streams. */
-struct body_check {
-    const struct s3_request *request;
-    struct sha256 sha256, checksum_sha256;
-    struct sha1 sha1;
-    struct md5 md5;
-    uint32_t crc32, crc32c;
-    uint64_t crc64nvme;
+/* Of the operations on multipart uploads: what each has under way. */
+struct exchange_upload {
+    struct upload_create *create; /* fanout/upload.h */
+    struct upload_abort *abort;
+    struct upload_complete *complete;
+    struct multipart_reading *reading; /* op_multipart.c */
+    struct multipart_look *look;       /* multipart.c */
+    struct part_copy *copy;            /* op_part.c */
+    struct parts_listing *parts;       /* op_uploads.c, these two */
+    struct uploads_listing *uploads;
 };
-void body_check_init(struct body_check *c, const struct s3_request *request);
-void body_check_add(struct body_check *c, const void *at, size_t len);
-/* S3_OK, or what does not agree. */
-enum s3_code body_check_end(struct body_check *c) MUST_CHECK;
 
-struct bucket_fan; /* op_bucket.c */
+struct bucket_fan;  /* op_bucket.c */
+struct list_answer; /* op_list.c */
+struct delete_many; /* op_delete_many.c */
+struct copy;        /* copy.c */
+struct post;        /* op_post.c */
 
 struct exchange {
     struct list node;
@@ -47,6 +57,8 @@ struct exchange {
     const struct operation *operation;
     const struct catalog_bucket *bucket; /* the operation's, NULL where it has none */
     struct arena arena;
+    struct sigv4_claim claim; /* with `secret`, once it is verified: signed chunks go on from it */
+    struct span secret;
     struct s3_request request;
     bool parsed; /* request.op is known */
     bool answered;
@@ -55,11 +67,17 @@ struct exchange {
     char request_id[REQUEST_ID_CHARS];
 
     struct write *write;
-    struct body_check check;
-    struct fetch *fetch;
+    struct guard guard; /* the conditions of that write */
+    struct exchange_upload upload;
+    struct body body;           /* of the operations that read one: body_init is theirs to call */
+    struct fetch *look, *fetch; /* what there is; its bytes */
     struct chunk *chunk; /* of the body budget: a read's bytes on their way, a small document being read */
     size_t chunk_from, chunk_to;
     struct bucket_fan *fan;
+    struct list_answer *list;
+    struct delete_many *deletes;
+    struct copy *copy;
+    struct post *post;
 };
 
 /* Answers. `headers` is in the arena: "Name: value\r\n" lines, may be empty. */

@@ -83,6 +83,16 @@ void gateway_free(struct gateway *g)
     free(g);
 }
 
+const struct gateway_bucket *gateway_bucket(const struct gateway *g, struct span name)
+{
+    static const struct gateway_bucket closed = {.name = SPAN("")};
+
+    for (size_t i = 0; i < g->options.bucket_count; i++)
+        if (span_eq(g->options.buckets[i].name, name))
+            return &g->options.buckets[i];
+    return &closed;
+}
+
 const struct gateway_op_counters *gateway_counters(const struct gateway *g)
 {
     return g->counters;

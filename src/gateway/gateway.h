@@ -4,12 +4,21 @@
 
 #include "fanout/catalog.h"
 #include "http/server.h"
+#include "s3/cors.h"
 #include "s3/request.h"
 
 struct gateway;
 
 struct gateway_key {
     struct span access_key, secret_key;
+};
+
+/* What the configuration says of a bucket besides its replicas. */
+struct gateway_bucket {
+    struct span name;
+    bool public_read; /* anybody may get its objects and list them */
+    const struct s3_cors_rule *cors;
+    size_t cors_count;
 };
 
 struct gateway_options {
@@ -19,6 +28,9 @@ struct gateway_options {
     struct span region;
     const struct gateway_key *keys; /* borrowed; the clients' access keys */
     size_t key_count;
+    struct s3_domains domains;            /* borrowed; of buckets as hosts */
+    const struct gateway_bucket *buckets; /* borrowed; those of which there is anything to say */
+    size_t bucket_count;
     uint64_t max_object_bytes; /* of a single PUT: 5 GiB by S3 */
     /* A client creates a bucket: its replicas by the configuration's `defaults`. False: clients may not create buckets. */
     bool (*default_replicas)(void *ctx, struct span name, struct bucket *out);

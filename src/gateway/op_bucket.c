@@ -1,4 +1,4 @@
-/* Buckets: ListBuckets, CreateBucket, HeadBucket, DeleteBucket.
+/* CreateBucket and DeleteBucket.
  *
  * The journal's catalogue says which buckets there are; the backends follow it.
  *   create: on every backend that can be reached, at least one must take it; then the catalogue. A backend that was
@@ -269,44 +269,15 @@ static void create(struct exchange *x, struct span body)
 /* CreateBucket's document is small: it is read whole before anything is done. */
 static void read_create_body(struct exchange *x)
 {
-    while (x->body_bytes_in < x->request.body_bytes) {
-        size_t got;
-        enum err e = http_exchange_read(x->http, x->chunk->data + x->body_bytes_in,
-                                        (size_t)(x->request.body_bytes - x->body_bytes_in), &got);
+    struct span document;
 
-        if (e == ERR_AGAIN)
-            return;
-        if (e != ERR_OK) {
-            exchange_error(x, S3_INCOMPLETE_BODY, NULL);
-            return;
-        }
-        body_check_add(&x->check, x->chunk->data + x->body_bytes_in, got);
-        x->body_bytes_in += got;
-    }
-    if (!x->fan) {
-        enum s3_code code = body_check_end(&x->check);
-
-        if (code == S3_OK)
-            create(x, (struct span){x->chunk ? x->chunk->data : "", (size_t)x->body_bytes_in});
-        else
-            exchange_error(x, code, NULL);
-    }
+    if (!body_is_whole(&x->body) && body_document(x, BODY_MAX, S3_MALFORMED_XML, &document) == ERR_OK)
+        create(x, document);
 }
 
 static void start_create(struct exchange *x)
 {
-    if (x->request.body_bytes > BODY_MAX) {
-        exchange_error(x, S3_MALFORMED_XML, NULL);
-        return;
-    }
-    body_check_init(&x->check, &x->request);
-    if (x->request.body_bytes) {
-        x->chunk = chunk_take(x->gateway->options.env->budget);
-        if (!x->chunk) {
-            exchange_unavailable(x, ERR_BUSY);
-            return;
-        }
-    }
+    body_init(&x->body, x);
     read_create_body(x);
 }
 
@@ -354,64 +325,6 @@ static void start_delete(struct exchange *x)
     ask_all(f, REPLICA_BUCKET_EMPTY, over_empty);
 }
 
-/* ---- head, list ---- */
-
-static void start_head(struct exchange *x)
-{
-    exchange_answer(
-        x, 200,
-        arena_printf(&x->arena, "x-amz-bucket-region: %.*s\r\n", SPAN_ARG(x->gateway->options.region)),
-        SPAN_EMPTY);
-}
-
-/* The next bucket after `name` that has the prefix. */
-static bool next_bucket(struct exchange *x, struct span name, struct bucket *out)
-{
-    struct journal *journal = x->gateway->options.env->journal;
-
-    while (journal->ops->bucket_after(journal, name, out)) {
-        name = span_of(out->name);
-        if (span_starts(name, x->request.prefix))
-            return true;
-        name = arena_dup(&x->arena, name); /* `out` is written over */
-        if (!name.at)
-            return false;
-    }
-    return false;
-}
-
-static void start_list(struct exchange *x)
-{
-    struct s3_bucket_entry *entries = NULL;
-    struct span name = SPAN_EMPTY, document = {NULL, 0};
-    struct bucket b;
-    size_t count = 0, room = 0;
-    bool more;
-
-    while ((more = next_bucket(x, name, &b)) && count < x->request.max_buckets) {
-        name = arena_dup(&x->arena, span_of(b.name));
-        if (count == room) {
-            room = room ? 2 * room : 64;
-            entries = realloc(entries, room * sizeof(*entries));
-            if (!entries)
-                abort(); /* some KiB */
-        }
-        if (!name.at)
-            break;
-        entries[count++] = (struct s3_bucket_entry){name, b.created_unix_ms};
-    }
-    if (!more)
-        document = s3_buckets_document(&x->arena, entries, count, SPAN("s3mirror"));
-    free(entries);
-    if (document.at)
-        exchange_answer(x, 200, SPAN("Content-Type: application/xml\r\n"), document);
-    else
-        exchange_error(x, S3_NOT_IMPLEMENTED,
-                       "There are more buckets than fit one answer, and lists of buckets are not paged.");
-}
-
-const struct operation operation_list_buckets = {.start = start_list};
-const struct operation operation_head_bucket = {.start = start_head};
 const struct operation operation_create_bucket = {
     .start = start_create, .body = read_create_body, .end = end_fan};
 const struct operation operation_delete_bucket = {.start = start_delete, .end = end_fan};

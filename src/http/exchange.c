@@ -352,14 +352,9 @@ static enum err send_continue(struct http_exchange *x)
     return e == ERR_OK && sent == sizeof(text) - 1 ? ERR_OK : ERR_RESET;
 }
 
-enum err http_exchange_read(struct http_exchange *x, void *at, size_t room, size_t *got)
+/* What a read of the body came to, said to the handler and to the exchange's clock. */
+static enum err body_read(struct http_exchange *x, enum err e)
 {
-    enum err e;
-
-    *got = 0;
-    if (x->broken || (x->over && x->result))
-        return x->broken ? x->broken : x->result;
-    e = inbound_read(&x->in, x->stream, at, room, got);
     if (e == ERR_AGAIN && !x->continued && !x->answering)
         e = send_continue(x) ? ERR_RESET : ERR_AGAIN;
     else if (e == ERR_OK)
@@ -379,6 +374,28 @@ enum err http_exchange_read(struct http_exchange *x, void *at, size_t room, size
     else if (!x->over)
         clock_start(clock_of(x), &x->turn, 0);
     return x->broken;
+}
+
+/* Why there is nothing to read any more. */
+static enum err body_gone(const struct http_exchange *x)
+{
+    return x->broken ? x->broken : x->over ? x->result : ERR_OK;
+}
+
+enum err http_exchange_read(struct http_exchange *x, void *at, size_t room, size_t *got)
+{
+    enum err e = body_gone(x);
+
+    *got = 0;
+    return e ? e : body_read(x, inbound_read(&x->in, x->stream, at, room, got));
+}
+
+enum err http_exchange_readv(struct http_exchange *x, const struct iovec place[static 2], size_t *got)
+{
+    enum err e = body_gone(x);
+
+    *got = 0;
+    return e ? e : body_read(x, inbound_readv(&x->in, x->stream, place, got));
 }
 
 /* Reads and throws away; true: the body is whole. False: not yet, or x is closed or lingers. */

@@ -171,6 +171,22 @@ enum err inbound_read(struct inbound *in, struct stream *s, void *at, size_t roo
     return e == ERR_EOF && !in->ended ? ERR_RESET : e;
 }
 
+/* Two places are filled at once only where nothing stands between the socket and the bytes of the body. */
+enum err inbound_readv(struct inbound *in, struct stream *s, const struct iovec place[static 2], size_t *got)
+{
+    struct iovec iov[2] = {place[0], place[1]};
+    enum err e;
+
+    if (in->ended || in->kind != BODY_LENGTH || in->alone || in->left <= iov[0].iov_len || inbound_unread(in))
+        return inbound_read(in, s, place[0].iov_base, place[0].iov_len, got);
+    if (iov[1].iov_len > in->left - iov[0].iov_len)
+        iov[1].iov_len = (size_t)(in->left - iov[0].iov_len);
+    e = stream_readv(s, iov, 2, got);
+    in->left -= *got;
+    in->ended = in->left == 0;
+    return e == ERR_EOF ? ERR_RESET : e;
+}
+
 bool inbound_next(struct inbound *in)
 {
     size_t unread = inbound_unread(in);

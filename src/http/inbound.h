@@ -51,6 +51,9 @@ void inbound_begin_body(struct inbound *in, enum body_kind kind);
 /* Bytes of the body. ERR_OK: *got >= 1. ERR_EOF: whole. ERR_AGAIN: the stream has been asked to tell.
  * ERR_RESET also when the peer ends its side too early; ERR_PROTOCOL: more came than the announced length. */
 enum err inbound_read(struct inbound *in, struct stream *s, void *at, size_t room, size_t *got) MUST_CHECK;
+/* The same into two places: the second gets something only when the first is full, and may be left out. */
+enum err inbound_readv(struct inbound *in, struct stream *s, const struct iovec place[static 2],
+                       size_t *got) MUST_CHECK;
 /* The head is no longer in use: unread bytes move to the front. False when there are none; the block has
  * been given back then. */
 bool inbound_next(struct inbound *in);

@@ -11,6 +11,7 @@
 #include "io/loop.h"
 
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 struct http_server;   /* one listening address on one loop (SO_REUSEPORT) */
 struct http_exchange; /* one request and its answer; the server's, valid until `done` returns */
@@ -78,6 +79,11 @@ void http_server_free(struct http_server *s);
  * ERR_PROTOCOL: bad chunked coding. ERR_TIMEOUT: no byte for body_ms. The client is still there and should be
  * answered; if it is not within body_ms, `done` follows with the same error. */
 enum err http_exchange_read(struct http_exchange *x, void *at, size_t room, size_t *got) MUST_CHECK;
+
+/* The same into two places, of which the second gets something only when the first is full, and may be left out: for
+ * content and the frame behind it in one system call. */
+enum err http_exchange_readv(struct http_exchange *x, const struct iovec place[static 2],
+                             size_t *got) MUST_CHECK;
 
 /* Start the answer, once. What `headers` and `body` point at must stay until `done`. An unread body
  * is read off and thrown away within bounds, else the connection ends after the answer. */

@@ -232,33 +232,52 @@ static void on_poll(uv_poll_t *poll, int status, int bits)
         s->events->writable(s->ctx);
 }
 
+/* What a receive said. */
+static enum err received(struct stream *s, ssize_t n, size_t room, size_t *got)
+{
+    if (n < 0)
+        return error_of(errno);
+    if (n == 0)
+        return ERR_EOF;
+    *got = (size_t)n;
+    s->emptied = *got < room;
+    return ERR_OK;
+}
+
+static enum err wait_to_read(struct stream *s, unsigned wait_for)
+{
+    s->read_on = wait_for;
+    arm(s, wait_for);
+    return ERR_AGAIN;
+}
+
 enum err stream_read(struct stream *s, void *at, size_t room, size_t *got)
 {
     unsigned wait_for = UV_READABLE;
     enum err e = ERR_AGAIN;
 
     *got = 0;
-    if (s->tls) {
+    if (s->tls)
         e = tls_read(s->tls, at, room, got, &wait_for);
-    } else if (!s->emptied) {
-        ssize_t n = recv(s->fd, at, room, 0);
+    else if (!s->emptied)
+        e = received(s, recv(s->fd, at, room, 0), room, got);
+    return e == ERR_AGAIN ? wait_to_read(s, wait_for) : e;
+}
 
-        if (n < 0)
-            e = error_of(errno);
-        else if (n == 0)
-            e = ERR_EOF;
-        else
-            e = ERR_OK;
-        if (n > 0) {
-            *got = (size_t)n;
-            s->emptied = *got < room;
-        }
-    }
-    if (e == ERR_AGAIN) {
-        s->read_on = wait_for;
-        arm(s, wait_for);
-    }
-    return e;
+enum err stream_readv(struct stream *s, const struct iovec *iov, int count, size_t *got)
+{
+    struct msghdr m = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count};
+    size_t room = 0;
+    enum err e = ERR_AGAIN;
+
+    if (s->tls || count == 1)
+        return stream_read(s, iov[0].iov_base, iov[0].iov_len, got);
+    *got = 0;
+    for (int i = 0; i < count; i++)
+        room += iov[i].iov_len;
+    if (!s->emptied)
+        e = received(s, recvmsg(s->fd, &m, 0), room, got);
+    return e == ERR_AGAIN ? wait_to_read(s, UV_READABLE) : e;
 }
 
 enum err stream_writev(struct stream *s, const struct iovec *iov, int count, size_t *sent)

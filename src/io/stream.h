@@ -38,6 +38,8 @@ enum err stream_connect(struct stream **out, struct loop *loop, const struct soc
 /* ERR_OK: *got >= 1. ERR_EOF: the peer ended its side in order. ERR_AGAIN, ERR_RESET, ERR_TLS, ERR_IO.
  * ERR_PROTOCOL: an accepted peer spoke something else than TLS where a handshake was due. */
 enum err stream_read(struct stream *s, void *at, size_t room, size_t *got) MUST_CHECK;
+/* The same into several places, filled from the front; with TLS perhaps into the first alone. */
+enum err stream_readv(struct stream *s, const struct iovec *iov, int count, size_t *got) MUST_CHECK;
 enum { STREAM_IOV_MAX = 16 };
 /* ERR_OK: *sent >= 1 bytes were taken, from the front. `count` (up to STREAM_IOV_MAX) and the lengths are
  * at least 1. The next call must start with the bytes that were offered and not taken. */

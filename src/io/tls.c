@@ -16,6 +16,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -28,6 +29,7 @@ enum {
 _Static_assert((int)RECORD_BYTES <= (int)LOOP_BLOCK_BYTES, "a record is gathered in a block");
 
 struct tls_context {
+    pthread_mutex_t lock; /* of `ssl`, which a reload replaces; each connection keeps the one it began with */
     SSL_CTX *ssl;
     bool server;
 };
@@ -70,11 +72,12 @@ static enum err context_open(struct tls_context **out, bool server, const char *
     *out = NULL;
     if (!c)
         return ERR_NOMEM;
+    pthread_mutex_init(&c->lock, NULL);
     c->server = server;
     c->ssl = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
     if (!c->ssl) {
         *why = openssl_why();
-        free(c);
+        tls_context_free(c);
         return ERR_NOMEM;
     }
     SSL_CTX_set_min_proto_version(c->ssl, TLS1_2_VERSION);
@@ -158,12 +161,46 @@ enum err tls_context_open_server(struct tls_context **out, const char *certifica
     return e;
 }
 
+enum err tls_context_reload_server(struct tls_context *c, const char *certificate_file, const char *key_file,
+                                   const char **why)
+{
+    struct tls_context *fresh;
+    enum err e = tls_context_open_server(&fresh, certificate_file, key_file, why);
+    SSL_CTX *old;
+
+    if (e)
+        return e;
+    pthread_mutex_lock(&c->lock);
+    old = c->ssl;
+    c->ssl = fresh->ssl;
+    pthread_mutex_unlock(&c->lock);
+    fresh->ssl = old;
+    tls_context_free(fresh);
+    return ERR_OK;
+}
+
 void tls_context_free(struct tls_context *c)
 {
     if (!c)
         return;
     SSL_CTX_free(c->ssl);
+    pthread_mutex_destroy(&c->lock);
     free(c);
+}
+
+/* NULL: no memory. */
+static SSL *new_connection(struct tls_context *c)
+{
+    SSL_CTX *settings;
+    SSL *ssl;
+
+    pthread_mutex_lock(&c->lock);
+    settings = c->ssl;
+    SSL_CTX_up_ref(settings);
+    pthread_mutex_unlock(&c->lock);
+    ssl = SSL_new(settings);
+    SSL_CTX_free(settings);
+    return ssl;
 }
 
 /* Whom the certificate must be for, and the name sent in the clear to find it (RFC 6066: names only). */
@@ -191,7 +228,7 @@ enum err tls_open(struct tls **out, struct tls_context *c, int fd, struct loop *
     if (!t)
         return ERR_NOMEM;
     t->loop = loop;
-    t->ssl = SSL_new(c->ssl);
+    t->ssl = new_connection(c);
     good = t->ssl && SSL_set_fd(t->ssl, fd) && (c->server || expect_host(t->ssl, host));
     if (!good) {
         ERR_clear_error();

@@ -10,7 +10,7 @@
 
 #include <sys/uio.h>
 
-struct tls_context; /* immutable once open, shared by all loops */
+struct tls_context; /* shared by all loops; may be used from any thread */
 
 /* For connections to servers. Trusts the certificate authorities in `ca_file` (PEM) and no others; NULL: those of
  * the system. ERR_INVALID: *why, static or per-thread, says what is wrong, with the file's name. */
@@ -19,6 +19,10 @@ enum err tls_context_open_client(struct tls_context **out, const char *ca_file, 
  * no passphrase protects. ERR_INVALID: it is the certificate that is wrong, ERR_MISMATCH: the key; *why as above. */
 enum err tls_context_open_server(struct tls_context **out, const char *certificate_file, const char *key_file,
                                  const char **why) MUST_CHECK;
+/* The same files, or others, for handshakes that begin from now on; connections that are open go on as they are. On an
+ * error everything stays as it was. From any thread. */
+enum err tls_context_reload_server(struct tls_context *c, const char *certificate_file, const char *key_file,
+                                   const char **why) MUST_CHECK;
 void tls_context_free(struct tls_context *c);
 
 /* The rest is for stream.c. */

@@ -96,6 +96,19 @@ uint32_t row_holds(const struct row *r, uint64_t ambiguity_ms, uint64_t *for_ms)
     return r->unresolved;
 }
 
+bool journal_range_add(struct journal_range *r, struct span key, uint32_t stored)
+{
+    const struct journal_range_key *last = r->count ? &r->keys[r->count - 1] : NULL;
+    size_t used = last ? (size_t)(last->key.at + last->key.len - r->text) : 0;
+
+    r->more = r->count == JOURNAL_RANGE_KEYS || sizeof(r->text) - used < key.len;
+    if (r->more)
+        return false;
+    span_put(r->text + used, key);
+    r->keys[r->count++] = (struct journal_range_key){{r->text + used, key.len}, stored};
+    return true;
+}
+
 void journal_scan_fini(struct journal_scan *s)
 {
     for (size_t i = 0; i < s->count; i++)

@@ -147,6 +147,26 @@ struct journal_scan {
 };
 void journal_scan_fini(struct journal_scan *s);
 
+/* What a listing has to know of a bucket: the keys that have a row with a stored set, in order, each with the set of the
+ * newest such row, as far as it is of these `slots`. It may name a key that has none by now; it never misses one whose
+ * row was durable when the call was made. */
+enum { JOURNAL_RANGE_KEYS = 1000, JOURNAL_RANGE_BYTES = 64 * 1024 };
+struct journal_range_key {
+    struct span key; /* in the request's text */
+    uint32_t stored; /* 0: no row with a stored set any more */
+};
+struct journal_range {
+    struct journal_request request;
+    uint32_t bucket, slots;
+    struct span prefix, after;                         /* keys with this prefix, greater than `after` */
+    struct journal_range_key keys[JOURNAL_RANGE_KEYS]; /* out */
+    size_t count;
+    bool more; /* there may be further ones behind the last */
+    char text[JOURNAL_RANGE_BYTES];
+};
+/* For stores: adds a key, whose rows come together; false: the page is full, and `more` now. */
+bool journal_range_add(struct journal_range *r, struct span key, uint32_t stored);
+
 /* A failed repair: kept for backoff and for people. tries 0 forgets, and so does a row of the key that becomes final:
  * a new write may well fare better. Not durable at once. */
 struct journal_attempt {
@@ -174,10 +194,128 @@ struct bucket {
 };
 struct journal_bucket_write {
     struct journal_request request;
-    bool remove;          /* by name; ERR_EXISTS while it has rows */
+    bool remove;          /* by name; ERR_EXISTS while it has rows; its uploads go with it */
     struct bucket bucket; /* in: name, created, configured, replicas; out: id and slots. A replica that the
                            * bucket had before keeps its slot; one that is gone is marked retired */
 };
+
+/* Multipart uploads. An upload's id is the stamp that the object will have, given when the upload is created; on each
+ * replica it has an upload of its own there. Parts are invisible, so they have no rows: what is known of them is
+ * here, and Complete is a write like any other. */
+enum upload_state {
+    UPLOAD_OPEN = 1,   /* takes parts */
+    UPLOAD_COMPLETING, /* one Complete at a time; open again after a restart */
+    UPLOAD_DONE,       /* kept for a while, for a client that asks again */
+    UPLOAD_ABORTED,    /* invisible to clients; kept until no replica has anything of it */
+    UPLOAD_GONE        /* as a wish: not kept any more */
+};
+#define UPLOAD_IN(state) (1u << (state))
+
+enum {
+    PART_ETAG_CHARS = 80,
+    PART_ETAGS_MAX = 4,
+    PART_CHECKSUM_BYTES = 32,
+    JOURNAL_UPLOAD_ID_BYTES_MAX = 1024
+};
+
+/* A part as the replicas know it. They are told the ETags that they gave: not every vendor's are MD5s. */
+struct part_etag {
+    uint32_t slots; /* replicas that hold the part under this ETag */
+    char text[PART_ETAG_CHARS];
+};
+struct part {
+    uint32_t number;
+    uint64_t bytes, unix_ms;
+    uint64_t attempt;                       /* tells one upload of this number from the next */
+    struct part_etag etags[PART_ETAGS_MAX]; /* the first is the one that clients see */
+    uint32_t etag_count;
+    uint8_t checksum[PART_CHECKSUM_BYTES];
+    uint32_t checksum_bytes; /* 0: the client gave none */
+};
+/* False: too many kinds of ETags; then these replicas count as not holding it. */
+bool part_add(struct part *p, uint32_t slots, const char *etag);
+uint32_t part_stored(const struct part *p);
+/* NULL: it does not hold the part. */
+const char *part_etag(const struct part *p, uint32_t slot);
+
+struct upload {
+    struct stamp id;
+    struct journal_key key;
+    uint8_t state;
+    bool tried;       /* a Complete has begun before: its row may have been made with the upload's stamp */
+    uint8_t checksum; /* the client's wish at Create, for the gateway */
+    bool full_object;
+    uint64_t created_unix_ms, changed_unix_ms; /* changed: of the state */
+    uint32_t dropped;              /* replicas that miss a part: they are not asked to complete it */
+    struct span ids[REPLICAS_MAX]; /* by slot, the replica's own id; empty: it has no upload, or no more */
+    struct span result;            /* UPLOAD_DONE: what a Complete that comes again is answered; opaque */
+};
+/* Slots that have an id. */
+uint32_t upload_slots(const struct upload *u);
+/* One block, to be freed with free(); NULL: out of memory. */
+struct upload *upload_copy(const struct upload *u) MUST_CHECK;
+
+/* ERR_NOT_FOUND: no such bucket. ERR_EXISTS: that id is taken. */
+struct journal_upload_add {
+    struct journal_request request;
+    struct upload upload; /* borrowed; its state, tried and times are the store's */
+};
+
+/* An upload goes on, in one durable step. ERR_NOT_FOUND: no such upload. ERR_EXISTS: it is in none of the states of
+ * `from`, `state` says in which. Leaving UPLOAD_OPEN and UPLOAD_COMPLETING for good removes its parts. */
+struct journal_upload_step {
+    struct journal_request request;
+    struct journal_key key;
+    struct stamp id;
+    uint32_t from; /* UPLOAD_IN, one or more */
+    uint8_t to;    /* the same as it is: only the rest */
+    uint32_t gone; /* replicas that have nothing of it any more: their ids are forgotten */
+    struct span result;
+    uint8_t state; /* out, also on ERR_OK: before the step */
+    bool tried;    /* out: before the step */
+};
+
+/* What became of one part. ERR_NOT_FOUND: the upload is not open (for PART_MORE: nor completing). */
+enum part_change {
+    PART_PUT,  /* it takes the place of an earlier one of its number */
+    PART_MORE, /* replicas that finished later: added while it is still of this attempt */
+    PART_VOID  /* what its replicas hold is not known any more: there is no such part */
+};
+struct journal_part_write {
+    struct journal_request request;
+    struct journal_key key;
+    struct stamp id;
+    enum part_change change;
+    struct part part;
+    uint32_t drop; /* replicas that missed it: added to the upload's */
+};
+
+/* One upload and, if wanted, a page of its parts in the order of their numbers. ERR_NOT_FOUND: no such upload. */
+enum { JOURNAL_PAGE_PARTS = 256 };
+struct journal_upload_read {
+    struct journal_request request;
+    struct journal_key key;
+    struct stamp id;
+    bool with_parts;
+    uint32_t after;        /* parts with greater numbers */
+    struct upload *upload; /* out; this and the next freed by journal_upload_read_fini */
+    struct part *parts;
+    size_t count; /* less than the page: the end was reached */
+};
+void journal_upload_read_fini(struct journal_upload_read *r);
+
+/* Uploads in the order of bucket, key and id, strictly after `after`; its bucket's only, or all when `whole`. */
+enum { JOURNAL_PAGE_UPLOADS = 128 };
+struct journal_upload_scan {
+    struct journal_request request;
+    struct journal_key after;
+    struct stamp after_id;
+    bool whole;
+    uint32_t states;                              /* UPLOAD_IN of those wanted */
+    struct upload *uploads[JOURNAL_PAGE_UPLOADS]; /* out; freed by journal_upload_scan_fini */
+    size_t count;                                 /* less than the page: the end was reached */
+};
+void journal_upload_scan_fini(struct journal_upload_scan *s);
 
 struct replica_lag {
     uint64_t hints;  /* keys with a final or merged row whose stored set lacks it */
@@ -190,8 +328,9 @@ struct journal_stats {
 };
 
 enum journal_question {
-    JOURNAL_ANY_OTHER_ROW, /* could there be a row or claim of this key besides `own`? */
-    JOURNAL_ANY_STORED_ROW /* could there be a row with a stored set? */
+    JOURNAL_ANY_OTHER_ROW,       /* could there be a row or claim of this key besides `own`? */
+    JOURNAL_ANY_STORED_ROW,      /* could there be a row with a stored set? */
+    JOURNAL_ANY_STORED_IN_BUCKET /* the same for any key of its bucket */
 };
 
 struct journal_ops {
@@ -200,10 +339,16 @@ struct journal_ops {
     void (*write)(struct journal *j, struct journal_write *r);
     void (*claim)(struct journal *j, struct journal_claim *r);
     void (*scan)(struct journal *j, struct journal_scan *r);
+    void (*range)(struct journal *j, struct journal_range *r);
     /* Removals that may happen any time later, or never: not durable, no callback, all is copied. */
     void (*forget)(struct journal *j, struct journal_key key, const struct stamp *stamps, size_t count);
     void (*attempt)(struct journal *j, const struct journal_attempt *a);
     void (*bucket_write)(struct journal *j, struct journal_bucket_write *r);
+    void (*upload_add)(struct journal *j, struct journal_upload_add *r);
+    void (*upload_step)(struct journal *j, struct journal_upload_step *r);
+    void (*part_write)(struct journal *j, struct journal_part_write *r);
+    void (*upload_read)(struct journal *j, struct journal_upload_read *r);
+    void (*upload_scan)(struct journal *j, struct journal_upload_scan *r);
     /* At once, from memory; false only when it is certain. Lets a healthy key cost no look-up. */
     bool (*maybe)(struct journal *j, struct journal_key key, enum journal_question q,
                   const struct stamp *own);

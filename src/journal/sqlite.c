@@ -57,6 +57,8 @@ void request_count(struct sqlite_store *s, const struct journal_request *r)
 
     if (set != FILTER_SETS)
         filter_add(&s->filter, set, filter_place(&s->filter, request_key(r)));
+    if (set == FILTER_STORED)
+        filter_add_stored_in(&s->filter, request_key(r)->bucket);
 }
 
 void request_uncount(struct sqlite_store *s, const struct journal_request *r)
@@ -65,6 +67,8 @@ void request_uncount(struct sqlite_store *s, const struct journal_request *r)
 
     if (set != FILTER_SETS)
         filter_drop(&s->filter, set, filter_place(&s->filter, request_key(r)));
+    if (set == FILTER_STORED)
+        filter_drop_stored_in(&s->filter, request_key(r)->bucket);
 }
 
 static struct sqlite_journal *journal_of(struct journal *j)
@@ -203,9 +207,48 @@ static void sqlite_scan(struct journal *j, struct journal_scan *r)
     queue_read(j, &r->request);
 }
 
+static void sqlite_range(struct journal *j, struct journal_range *r)
+{
+    queue(j, &r->request, REQUEST_RANGE);
+    r->count = 0;
+    r->more = false;
+    queue_read(j, &r->request);
+}
+
 static void sqlite_bucket_write(struct journal *j, struct journal_bucket_write *r)
 {
     queue_write(j, &r->request, REQUEST_BUCKET);
+}
+
+static void sqlite_upload_add(struct journal *j, struct journal_upload_add *r)
+{
+    queue_write(j, &r->request, REQUEST_UPLOAD_ADD);
+}
+
+static void sqlite_upload_step(struct journal *j, struct journal_upload_step *r)
+{
+    queue_write(j, &r->request, REQUEST_UPLOAD_STEP);
+}
+
+static void sqlite_part_write(struct journal *j, struct journal_part_write *r)
+{
+    queue_write(j, &r->request, REQUEST_PART);
+}
+
+static void sqlite_upload_read(struct journal *j, struct journal_upload_read *r)
+{
+    queue(j, &r->request, REQUEST_UPLOAD_READ);
+    r->upload = NULL;
+    r->parts = NULL;
+    r->count = 0;
+    queue_read(j, &r->request);
+}
+
+static void sqlite_upload_scan(struct journal *j, struct journal_upload_scan *r)
+{
+    queue(j, &r->request, REQUEST_UPLOAD_SCAN);
+    r->count = 0;
+    queue_read(j, &r->request);
 }
 
 /* What may wait. */
@@ -274,8 +317,11 @@ static bool sqlite_maybe(struct journal *j, struct journal_key key, enum journal
                          const struct stamp *own)
 {
     const struct filter *f = &journal_of(j)->store->filter;
-    uint32_t place = filter_place(f, &key);
+    uint32_t place;
 
+    if (q == JOURNAL_ANY_STORED_IN_BUCKET)
+        return filter_any_stored_in(f, key.bucket);
+    place = filter_place(f, &key);
     if (q == JOURNAL_ANY_STORED_ROW)
         return filter_count(f, FILTER_STORED, place) != 0;
     return filter_count(f, FILTER_ROWS, place) != (own ? 1 : 0);
@@ -341,9 +387,15 @@ static const struct journal_ops ops = {
     .write = sqlite_write,
     .claim = sqlite_claim,
     .scan = sqlite_scan,
+    .range = sqlite_range,
     .forget = sqlite_forget,
     .attempt = sqlite_attempt,
     .bucket_write = sqlite_bucket_write,
+    .upload_add = sqlite_upload_add,
+    .upload_step = sqlite_upload_step,
+    .part_write = sqlite_part_write,
+    .upload_read = sqlite_upload_read,
+    .upload_scan = sqlite_upload_scan,
     .maybe = sqlite_maybe,
     .lease_valid = sqlite_lease_valid,
     .bucket_by_name = sqlite_bucket_by_name,

@@ -367,6 +367,8 @@ static enum err drop_bucket(struct sqlite_store *s, struct group *g, struct jour
         return ERR_OK;
     }
     err = code == SQLITE_DONE ? drop_bucket_claims(s, g, had->id) : database_error(&s->write, code);
+    if (!err)
+        err = drop_bucket_uploads(s, had->id);
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !err; i++) {
         q = s->write.statements[steps[i]];
         sqlite3_bind_int64(q, 1, had->id);
@@ -397,6 +399,10 @@ enum err apply_request(struct sqlite_store *s, struct group *g, struct journal_r
     case REQUEST_LIFT: return apply_lift(s, LIST_ENTRY(r, struct journal_begin, request));
     case REQUEST_WRITE: return apply_write(s, g, LIST_ENTRY(r, struct journal_write, request));
     case REQUEST_CLAIM: return apply_claim(s, g, LIST_ENTRY(r, struct journal_claim, request));
+    case REQUEST_UPLOAD_ADD: return apply_upload_add(s, g, LIST_ENTRY(r, struct journal_upload_add, request));
+    case REQUEST_UPLOAD_STEP:
+        return apply_upload_step(s, g, LIST_ENTRY(r, struct journal_upload_step, request));
+    case REQUEST_PART: return apply_part(s, LIST_ENTRY(r, struct journal_part_write, request));
     default:
         assert(r->kind == REQUEST_BUCKET);
         return apply_bucket(s, g, LIST_ENTRY(r, struct journal_bucket_write, request));

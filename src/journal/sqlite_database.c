@@ -8,7 +8,12 @@
 #include <assert.h>
 #include <errno.h>
 
-#define PK " WHERE bucket = ?1 AND key = ?2 AND stamp = ?3"
+#define PK        " WHERE bucket = ?1 AND key = ?2 AND stamp = ?3"
+#define UPLOAD_PK " WHERE bucket = ?1 AND key = ?2 AND id = ?3"
+#define UPLOAD_COLUMNS                                                                                       \
+    "bucket, key, id, state, tried, checksum, full_object, created_unix_ms, changed_unix_ms, dropped, ids,"  \
+    " result"
+#define PART_COLUMNS "number, bytes, unix_ms, attempt, etags, checksum"
 
 /* What column_failures reads. */
 #define FAILURES "a.tries, a.due_unix_ms, a.dead, a.slot, a.failed_unix_ms, a.reason"
@@ -39,6 +44,8 @@ static const char *const texts[] = {
                         " LEFT JOIN attempt AS a ON a.bucket = r.bucket AND a.key = r.key"
                         " WHERE (r.phase >= 4 OR r.orphan = 1) AND (r.bucket, r.key) > (?1, ?2)"
                         " ORDER BY r.bucket, r.key",
+    [SQL_STORED_KEYS] = "SELECT key, version, stamp, stored & ?3 FROM row"
+                        " WHERE bucket = ?1 AND key >= ?2 AND stored & ?3 <> 0 ORDER BY key",
     [SQL_OLDEST_HINTS] = "SELECT unix_ms, stored FROM row INDEXED BY row_oldest"
                          " WHERE bucket = ?1 AND phase >= 4 ORDER BY unix_ms",
     [SQL_DEAD_LETTERS] = "SELECT a.bucket, a.key, " FAILURES " FROM attempt AS a INDEXED BY attempt_dead"
@@ -62,8 +69,28 @@ static const char *const texts[] = {
     [SQL_REPLICA_PUT] =
         "INSERT INTO replica (bucket, slot, backend, remote, retired) VALUES (?1, ?2, ?3, ?4, ?5)",
     [SQL_REPLICAS_REMOVE] = "DELETE FROM replica WHERE bucket = ?1",
+    [SQL_UPLOAD_ADD] =
+        "INSERT INTO upload (bucket, key, id, state, tried, checksum, full_object, created_unix_ms,"
+        " changed_unix_ms, dropped, ids, result) VALUES (?1, ?2, ?3, 1, 0, ?4, ?5, ?6, ?6, ?7, ?8, x'')",
+    [SQL_UPLOAD_FIND] = "SELECT " UPLOAD_COLUMNS " FROM upload" UPLOAD_PK,
+    [SQL_UPLOAD_CHANGE] =
+        "UPDATE upload SET state = ?4, tried = ?5, changed_unix_ms = ?6, ids = ?7, result = ?8" UPLOAD_PK,
+    [SQL_UPLOAD_DROP] = "UPDATE upload SET dropped = dropped | ?4" UPLOAD_PK,
+    [SQL_UPLOAD_REMOVE] = "DELETE FROM upload" UPLOAD_PK,
+    [SQL_UPLOADS_AFTER] =
+        "SELECT " UPLOAD_COLUMNS " FROM upload WHERE (bucket, key, id) > (?1, ?2, ?3) AND (?4 OR bucket = ?1)"
+        " AND ?5 >> state & 1 ORDER BY bucket, key, id",
+    [SQL_PART_PUT] = "INSERT OR REPLACE INTO part (upload, number, bytes, unix_ms, attempt, etags, checksum)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [SQL_PART_FIND] = "SELECT " PART_COLUMNS " FROM part WHERE upload = ?1 AND number = ?2",
+    [SQL_PART_REMOVE] = "DELETE FROM part WHERE upload = ?1 AND number = ?2",
+    [SQL_PARTS_AFTER] = "SELECT " PART_COLUMNS " FROM part WHERE upload = ?1 AND number > ?2 ORDER BY number",
+    [SQL_PARTS_REMOVE] = "DELETE FROM part WHERE upload = ?1",
+    [SQL_BUCKET_UPLOADS_REMOVE] = "DELETE FROM upload WHERE bucket = ?1",
+    [SQL_BUCKET_PARTS_REMOVE] = "DELETE FROM part WHERE upload IN (SELECT id FROM upload WHERE bucket = ?1)",
 };
 static_assert(sizeof(texts) / sizeof(texts[0]) == SQL_COUNT, "every statement has its text");
+static_assert(UPLOAD_OPEN == 1, "the state in the text of SQL_UPLOAD_ADD");
 static_assert(ROW_OPEN == 1 && ROW_FINAL == 4 && ROW_MERGED == 5, "the phases in the texts above");
 
 enum err database_open(struct database *d, const char *path, const struct sqlite_options *o)

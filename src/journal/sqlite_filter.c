@@ -74,6 +74,21 @@ void filter_drop(struct filter *f, enum filter_set set, uint32_t place)
     }
 }
 
+void filter_add_stored_in(struct filter *f, uint32_t bucket)
+{
+    atomic_fetch_add(&f->stored_in[bucket % FILTER_BUCKETS], 1);
+}
+
+void filter_drop_stored_in(struct filter *f, uint32_t bucket)
+{
+    atomic_fetch_sub(&f->stored_in[bucket % FILTER_BUCKETS], 1);
+}
+
+bool filter_any_stored_in(const struct filter *f, uint32_t bucket)
+{
+    return atomic_load(&f->stored_in[bucket % FILTER_BUCKETS]) != 0;
+}
+
 uint8_t filter_count(const struct filter *f, enum filter_set set, uint32_t place)
 {
     return atomic_load(&f->counts[set][place]);

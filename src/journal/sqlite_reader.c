@@ -152,17 +152,78 @@ static enum err scan(struct sqlite_store *s, struct journal_scan *r)
     return err;
 }
 
+/* Of the rows of one key, which come together, the newest. */
+struct newest {
+    uint64_t version;
+    struct stamp stamp;
+};
+
+static bool is_newer(const struct newest *a, const struct newest *b)
+{
+    return a->version > b->version ||
+           (a->version == b->version && memcmp(a->stamp.b, b->stamp.b, STAMP_BYTES) > 0);
+}
+
+/* False: the page is full, or the keys with the prefix are over. */
+static bool add_stored(struct journal_range *r, sqlite3_stmt *q, struct newest *newest)
+{
+    struct span key = {sqlite3_column_blob(q, 0), (size_t)sqlite3_column_bytes(q, 0)};
+    struct journal_range_key *last = r->count ? &r->keys[r->count - 1] : NULL;
+    struct newest n = {.version = (uint64_t)sqlite3_column_int64(q, 1)};
+    uint32_t stored = (uint32_t)sqlite3_column_int64(q, 3);
+
+    if (sqlite3_column_bytes(q, 2) == STAMP_BYTES)
+        memcpy(n.stamp.b, sqlite3_column_blob(q, 2), STAMP_BYTES);
+    if (last && span_eq(last->key, key)) {
+        if (!is_newer(&n, newest))
+            return true;
+        last->stored = stored;
+    } else if (!span_starts(key, r->prefix) || !journal_range_add(r, key, stored)) {
+        return false;
+    }
+    *newest = n;
+    return true;
+}
+
+static enum err read_range(struct sqlite_store *s, struct journal_range *r)
+{
+    struct span from = r->prefix;
+    struct newest newest = {.version = 0};
+    char *successor = malloc(r->after.len + 1); /* the least key that is greater */
+    sqlite3_stmt *q;
+    int code;
+
+    if (!successor)
+        return ERR_NOMEM;
+    *span_put(successor, r->after) = '\0';
+    if (r->after.len && span_cmp(r->after, r->prefix) >= 0)
+        from = (struct span){successor, r->after.len + 1};
+    q = database_bind(&s->read, SQL_STORED_KEYS, &(struct journal_key){r->bucket, from});
+    sqlite3_bind_int64(q, 3, r->slots);
+    while ((code = sqlite3_step(q)) == SQLITE_ROW && add_stored(r, q, &newest))
+        ;
+    sqlite3_reset(q);
+    free(successor);
+    return database_error(&s->read, code);
+}
+
 static enum err answer(struct sqlite_store *s, struct journal_request *request)
 {
     struct journal_read *r;
     enum err err;
 
-    if (request->kind == REQUEST_SCAN)
-        return scan(s, LIST_ENTRY(request, struct journal_scan, request));
-    assert(request->kind == REQUEST_READ);
-    r = LIST_ENTRY(request, struct journal_read, request);
-    err = read_key(s, &s->read, &r->key, NULL, &r->view);
-    return err || !r->failures_too ? err : read_failures(s, &r->key, &r->failures);
+    switch (request->kind) {
+    case REQUEST_SCAN: return scan(s, LIST_ENTRY(request, struct journal_scan, request));
+    case REQUEST_RANGE: return read_range(s, LIST_ENTRY(request, struct journal_range, request));
+    case REQUEST_UPLOAD_READ: return read_upload(s, LIST_ENTRY(request, struct journal_upload_read, request));
+    case REQUEST_UPLOAD_SCAN:
+        return scan_uploads(s, LIST_ENTRY(request, struct journal_upload_scan, request));
+    default:
+        assert(request->kind == REQUEST_READ);
+        r = LIST_ENTRY(request, struct journal_read, request);
+        err = read_key(s, &s->read, &r->key, NULL, &r->view);
+        return err || !r->failures_too ? err : read_failures(s, &r->key, &r->failures);
+    }
 }
 
 static void answer_all(struct sqlite_store *s, struct list *batch)

@@ -40,6 +40,15 @@ static const struct migration {
     {"ALTER TABLE attempt ADD COLUMN slot INTEGER NOT NULL DEFAULT 16;"
      "ALTER TABLE attempt ADD COLUMN failed_unix_ms INTEGER NOT NULL DEFAULT 0;"
      "CREATE INDEX attempt_dead ON attempt (bucket, key) WHERE dead = 1;"},
+    /* 3: multipart uploads (sqlite_upload.c), in the order in which they are listed. */
+    {"CREATE TABLE upload (bucket INTEGER NOT NULL, key BLOB NOT NULL, id BLOB NOT NULL, state INTEGER NOT "
+     "NULL,"
+     " tried INTEGER NOT NULL, checksum INTEGER NOT NULL, full_object INTEGER NOT NULL,"
+     " created_unix_ms INTEGER NOT NULL, changed_unix_ms INTEGER NOT NULL, dropped INTEGER NOT NULL,"
+     " ids BLOB NOT NULL, result BLOB NOT NULL, PRIMARY KEY (bucket, key, id)) WITHOUT ROWID;"
+     "CREATE TABLE part (upload BLOB NOT NULL, number INTEGER NOT NULL, bytes INTEGER NOT NULL,"
+     " unix_ms INTEGER NOT NULL, attempt INTEGER NOT NULL, etags BLOB NOT NULL, checksum BLOB NOT NULL,"
+     " PRIMARY KEY (upload, number)) WITHOUT ROWID;"},
 };
 enum { SCHEMA_VERSION = sizeof(migrations) / sizeof(migrations[0]) };
 
@@ -187,7 +196,7 @@ static int run_migration(struct sqlite_store *s, int version)
 }
 
 /* A new boot number makes every open and outcome row an orphan: the process that wrote it held the lock that we
- * hold now, so it is gone. */
+ * hold now, so it is gone. For the same reason nobody is completing an upload. */
 static int begin_boot(struct sqlite_store *s)
 {
     int64_t boot = 0;
@@ -195,6 +204,7 @@ static int begin_boot(struct sqlite_store *s)
                             "BEGIN IMMEDIATE;"
                             "UPDATE meta SET value = value + 1 WHERE name = 'boot';"
                             "UPDATE row SET orphan = 1 WHERE phase < 4 AND orphan = 0;"
+                            "UPDATE upload SET state = 1 WHERE state = 2;"
                             "COMMIT;",
                             NULL, NULL, NULL);
 
@@ -299,8 +309,10 @@ static int load_row(struct loading *l, sqlite3_stmt *q)
     uint32_t place = filter_place(&s->filter, &key), stored = (uint32_t)sqlite3_column_int64(q, 3);
 
     filter_add(&s->filter, FILTER_ROWS, place);
-    if (stored)
+    if (stored) {
         filter_add(&s->filter, FILTER_STORED, place);
+        filter_add_stored_in(&s->filter, key.bucket);
+    }
     if (sqlite3_column_int(q, 2) >= ROW_FINAL)
         return load_hint(l, &key, ~stored, (uint64_t)sqlite3_column_int64(q, 4));
     s->rows_open++;

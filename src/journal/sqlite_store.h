@@ -4,6 +4,7 @@
  *   sqlite.c           the vtable on the loops' side: queues requests, answers from memory
  *   sqlite_writer.c    the writer thread: groups, commit, R1, checkpoints
  *   sqlite_apply.c     what each request does inside the group's transaction
+ *   sqlite_upload.c    multipart uploads, for both threads
  *   sqlite_reader.c    the reader thread: key views, the work list, the oldest hints
  *   sqlite_schema.c    opening, checks, migrations, what is loaded into memory at start
  *   sqlite_database.c  one connection with its prepared statements
@@ -36,6 +37,7 @@ enum statement {
     SQL_CLAIM_PUT,
     SQL_CLAIM_RELEASE,
     SQL_LISTED_KEYS,
+    SQL_STORED_KEYS,
     SQL_OLDEST_HINTS,
     SQL_DEAD_LETTERS,
     SQL_KEY_FAILURES,
@@ -50,6 +52,19 @@ enum statement {
     SQL_BUCKET_CLAIMS_REMOVE,
     SQL_REPLICA_PUT,
     SQL_REPLICAS_REMOVE,
+    SQL_UPLOAD_ADD,
+    SQL_UPLOAD_FIND,
+    SQL_UPLOAD_CHANGE,
+    SQL_UPLOAD_DROP,
+    SQL_UPLOAD_REMOVE,
+    SQL_UPLOADS_AFTER,
+    SQL_PART_PUT,
+    SQL_PART_FIND,
+    SQL_PART_REMOVE,
+    SQL_PARTS_AFTER,
+    SQL_PARTS_REMOVE,
+    SQL_BUCKET_UPLOADS_REMOVE,
+    SQL_BUCKET_PARTS_REMOVE,
     SQL_COUNT
 };
 
@@ -80,8 +95,14 @@ enum request_kind {
     REQUEST_WRITE,
     REQUEST_CLAIM,
     REQUEST_BUCKET,
+    REQUEST_UPLOAD_ADD,
+    REQUEST_UPLOAD_STEP,
+    REQUEST_PART,
     REQUEST_READ,
-    REQUEST_SCAN
+    REQUEST_SCAN,
+    REQUEST_RANGE,
+    REQUEST_UPLOAD_READ,
+    REQUEST_UPLOAD_SCAN
 };
 
 /* Removals and attempts that may wait: one block with the bytes behind it. */
@@ -183,6 +204,14 @@ struct group {
 /* Other than ERR_OK: the whole group fails. The request's own result goes to r->result. */
 enum err apply_request(struct sqlite_store *s, struct group *g, struct journal_request *r) MUST_CHECK;
 enum err apply_lazy(struct sqlite_store *s, struct group *g, const struct lazy *l) MUST_CHECK;
+
+/* sqlite_upload.c */
+enum err apply_upload_add(struct sqlite_store *s, struct group *g, struct journal_upload_add *r) MUST_CHECK;
+enum err apply_upload_step(struct sqlite_store *s, struct group *g, struct journal_upload_step *r) MUST_CHECK;
+enum err apply_part(struct sqlite_store *s, struct journal_part_write *r) MUST_CHECK;
+enum err drop_bucket_uploads(struct sqlite_store *s, uint32_t bucket) MUST_CHECK;
+enum err read_upload(struct sqlite_store *s, struct journal_upload_read *r) MUST_CHECK;
+enum err scan_uploads(struct sqlite_store *s, struct journal_upload_scan *r) MUST_CHECK;
 
 /* sqlite_reader.c */
 void *reader_main(void *store);

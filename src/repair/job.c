@@ -5,7 +5,7 @@
  *                    barrier)
  *
  * The transfer goes first and stops at its barrier, so that the claim covers two round trips and not the transfer.
- * COPY is left out when the target gets a delete or there is no target. After RECORD it starts again at ROWS while
+ * An object with tags has them read before COPY (TAGS, job_tags.c). COPY is left out when the target gets a delete or there is no target. After RECORD it starts again at ROWS while
  * it got on, so that several targets are taken one after another.
  *
  * job_look.c looks (1, 2, 4, 5 and the choice of a target), job_copy.c changes the target (3, 6); here a job begins,
@@ -40,6 +40,9 @@ void job_drop_calls(struct repair_job *j)
         replica_call_abandon(j->set.by_slot[j->target], j->target_call) == REPLICA_UNRESOLVED)
         assert(j->state == ST_ACT);
     j->target_call = NULL;
+    if (j->tags_call)
+        replica_call_abandon(j->set.by_slot[j->tags_slot], j->tags_call);
+    j->tags_call = NULL;
     for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++)
         if (j->asked & 1u << slot)
             replica_call_abandon(j->set.by_slot[slot], j->asking[slot].call);
@@ -97,6 +100,7 @@ static void on_timer(struct timer *t)
     switch (j->state) {
     case ST_HEADS:
     case ST_HEADS_AGAIN: job_heads_late(j); break;
+    case ST_TAGS: job_tags_late(j); break;
     case ST_COPY: job_copy_late(j); break;
     case ST_ACT: job_act_late(j); break;
     case ST_CREATE: job_create_late(j); break;

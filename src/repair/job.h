@@ -21,6 +21,9 @@ struct job {
     uint32_t slot;                     /* the replica it failed at; REPLICAS_MAX: at none */
     const char *replica;               /* its name, "" without; valid until job_free */
     char reason[JOURNAL_REASON_BYTES]; /* "PUT: status 403 AccessDenied" */
+    /* JOB_FAILED: only one replica is behind, and this is why it will never take this key as things are; NULL: another
+     * try may help. Static. */
+    const char *hopeless;
     struct journal_key key;
     uint32_t tries; /* for the owner */
 };

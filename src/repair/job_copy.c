@@ -67,11 +67,18 @@ void job_create_late(struct repair_job *j)
     job_fail(j, j->target, "creating the missing bucket", ERR_TIMEOUT, 0, "");
 }
 
+/* A refusal that is about the key itself is not tried again, once no other target is left to be served first. */
+static void note_key_failure(struct repair_job *j, const struct replica_answer *a)
+{
+    if (a->result == REPLICA_MISSED && j->plan.targets == 1u << j->target)
+        j->job.hopeless = capability_key_failure(a->status, a->code, j->job.key.key);
+}
+
 static void target_over(struct repair_job *j, const struct replica_answer *a)
 {
     clock_stop(j->env->clock, &j->timer);
     if (j->state == ST_ACT && a->result == REPLICA_STORED && j->plan.winner_exists &&
-        etag_contradicts(a->etag, j->winner.etag)) {
+        !replica_etag_is_opaque(j->set.by_slot[j->target]) && etag_contradicts(a->etag, j->winner.etag)) {
         job_fail(j, j->target, "the copy shows another ETag than its source", ERR_MISMATCH, 0, "");
         return;
     }
@@ -89,6 +96,7 @@ static void target_over(struct repair_job *j, const struct replica_answer *a)
         j->claimed = false; /* left alone: it ends after its lease and ambiguity_ms */
     if (a->result == REPLICA_MISSED && create_missing_bucket(j, a->code))
         return;
+    note_key_failure(j, a);
     job_fail(j, j->target, writing(j), a->error, a->status, a->code);
 }
 
@@ -158,6 +166,7 @@ static void pump(struct repair_job *j)
         }
         moved(j);
         j->crc32 = crc32_add(j->crc32, room.iov_base, got);
+        s3_digest_add(&j->digest, room.iov_base, got);
         ring_produced(&j->ring, got);
         j->put_busy = true;
         if (!begin_put(j))
@@ -172,6 +181,16 @@ static void on_source_body(void *ctx)
     pump(ctx);
 }
 
+/* What the source shows of its object is what it was given by a client, perhaps long ago: bytes that do not have that
+ * checksum are damaged, and do not go any further. */
+static bool source_is_sound(struct repair_job *j)
+{
+    uint8_t got[SHA256_BYTES];
+    size_t bytes = s3_digest_end(&j->digest, got);
+
+    return bytes == 0 || memcmp(got, j->checksum, bytes) == 0;
+}
+
 static void on_source_done(void *ctx, enum err e)
 {
     struct repair_job *j = ctx;
@@ -184,14 +203,27 @@ static void on_source_done(void *ctx, enum err e)
         job_fail(j, j->plan.source, "copy: the source broke off", e, 0, "");
     else if (j->ring.end != j->put.body_bytes)
         job_fail(j, j->plan.source, "copy: the source ended early", ERR_MISMATCH, 0, "");
+    else if (!source_is_sound(j))
+        job_fail(j, j->plan.source, "copy: the source's bytes do not have the checksum that it shows", ERR_MISMATCH, 0, "");
     else if (begin_put(j))
         job_claim(j);
+}
+
+/* Where the vendor can, the copy takes the place of what the HEAD has shown and of nothing else: then a request that
+ * comes late does no harm. */
+static const char *shown_at_target(const struct repair_job *j)
+{
+    const struct replica *r = j->set.by_slot[j->target];
+    const struct replica_object *o = &j->shown[j->target].object;
+
+    return r->can && r->can->conditional_put == S3_YES && o->exists && o->etag[0] ? o->etag : NULL;
 }
 
 /* What is stored with the object goes with it. */
 static bool keep_headers(struct repair_job *j, const struct http_head *head)
 {
-    struct http_header *kept = arena_alloc(&j->arena, (head->header_count + 1) * sizeof(*kept));
+    struct http_header *kept =
+        arena_alloc(&j->arena, (head->header_count + REPLICA_TAGGING_HEADERS) * sizeof(*kept));
     size_t n = 0;
 
     if (!kept)
@@ -205,24 +237,57 @@ static bool keep_headers(struct repair_job *j, const struct http_head *head)
             return false;
         n++;
     }
+    if (j->tags.len) {
+        struct span count = arena_printf(&j->arena, "%u", j->winner.tag_count);
+
+        if (!count.at)
+            return false;
+        kept[n++] = (struct http_header){SPAN(REPLICA_TAGGING_HEADER), j->tags};
+        kept[n++] = (struct http_header){SPAN(REPLICA_TAG_COUNT_HEADER), count};
+    }
     j->put = (struct replica_put){.key = j->job.key.key,
                                   .headers = kept,
                                   .header_count = n,
                                   .stamped = j->winner.stamped,
                                   .stamp = j->winner.stamp,
-                                  .body_bytes = j->winner.body_bytes};
+                                  .body_bytes = j->winner.body_bytes,
+                                  .if_match = shown_at_target(j)};
     return true;
+}
+
+/* The checksum of the whole object that the source shows, if there is one, goes with it: a composite one, of an object
+ * that was uploaded in parts, says nothing about a copy in one piece. */
+static void keep_checksum(struct repair_job *j, const struct http_head *head)
+{
+    const struct span *type = http_header(head, "x-amz-checksum-type");
+    bool whole = type ? span_is(*type, "FULL_OBJECT") : !strchr(j->winner.etag, '-');
+
+    s3_digest_init(&j->digest, S3_CHECKSUM_NONE);
+    for (size_t i = 0; i < head->header_count && whole; i++) {
+        enum s3_checksum kind = s3_checksum_by_header(head->headers[i].name);
+
+        if (!kind || !base64_decode(head->headers[i].value, j->checksum, s3_checksum_kind(kind)->bytes))
+            continue;
+        s3_digest_init(&j->digest, kind);
+        j->put.checksum = kind;
+        j->put.checksum_value = j->checksum;
+        j->put.checksum_known = true;
+        return;
+    }
 }
 
 static void on_source_head(void *ctx, const struct http_head *head, const struct replica_object *object)
 {
     struct repair_job *j = ctx;
+    struct replica_object source = job_seen(j, j->plan.source, object);
 
     moved(j);
-    if (head->status != 200 || !shown_same(object, &j->winner))
+    if (head->status != 200 || !shown_same(&source, &j->winner))
         job_finish(j, JOB_LATER, 0); /* it was written meanwhile */
     else if (!keep_headers(j, head))
         job_fail(j, j->plan.source, "copy: the source's headers are too large", ERR_TOO_LARGE, 0, "");
+    else
+        keep_checksum(j, head);
 }
 
 static const struct replica_get_events source_events = {
@@ -231,13 +296,14 @@ static const struct replica_get_events source_events = {
 void job_start_copy(struct repair_job *j)
 {
     struct http_header if_match = {SPAN("if-match"), span_of(j->winner.etag)};
-    struct replica_get get = {
-        .key = j->job.key.key, .headers = &if_match, .header_count = j->winner.etag[0] ? 1 : 0};
+    struct replica_get get = {.key = j->job.key.key,
+                              .checksum_mode = true,
+                              .headers = &if_match,
+                              .header_count = j->winner.etag[0] ? 1 : 0};
     uint32_t chunks = j->winner.body_bytes > CHUNK_BYTES ? j->env->terms.ring_chunks : 1;
     enum err e;
 
     j->state = ST_COPY;
-    arena_reset(&j->arena); /* of the copy to the target before */
     j->crc32 = 0;
     j->source_over = false;
     moved(j);

@@ -144,7 +144,7 @@ static void planned(struct repair_job *j)
         rest &= rest - 1;
     j->target = (uint32_t)__builtin_ctz(rest);
     if (j->plan.winner_exists)
-        job_start_copy(j);
+        job_prepare_copy(j);
     else
         job_claim(j);
 }
@@ -184,7 +184,7 @@ static void on_shown(void *ctx, enum err e, unsigned status, const struct replic
     a->call = NULL;
     j->shown[a->slot].known = e == ERR_OK;
     if (e == ERR_OK)
-        j->shown[a->slot].object = *object;
+        j->shown[a->slot].object = job_seen(j, a->slot, object);
     else if (status == 0 || status >= 500)
         j->mute |= 1u << a->slot;
     else {

@@ -6,10 +6,12 @@
 #include "fanout/ring.h"
 #include "repair/job.h"
 #include "repair/plan.h"
+#include "s3/digest.h"
 
 enum job_state {
     ST_ROWS,
     ST_HEADS,
+    ST_TAGS, /* of the winner, if it has some */
     ST_COPY,
     ST_CLAIM,
     ST_ROWS_AGAIN,
@@ -52,11 +54,16 @@ struct repair_job {
     struct shown shown[REPLICAS_MAX];
     struct plan plan;
     struct replica_object winner;
-    uint32_t target; /* slot, REPLICAS_MAX: none */
-    uint32_t agree;  /* K */
+    struct replica_call *tags_call;
+    uint32_t tags_slots, tags_slot; /* that may be asked yet; that is asked */
+    struct span tags;               /* in the arena, as x-amz-tagging; empty: none */
+    uint32_t target;                /* slot, REPLICAS_MAX: none */
+    uint32_t agree;                 /* K */
 
     struct ring ring;
     uint32_t crc32;
+    struct s3_digest digest;        /* of the bytes that pass, of the kind that the source shows */
+    uint8_t checksum[SHA256_BYTES]; /* as the source shows it */
     bool source_over, put_busy;
     bool target_over; /* while the journal had the job: `early` is heard when it is back */
     struct replica_answer early;
@@ -81,6 +88,10 @@ void job_read_rows(struct repair_job *j);
 void job_claim(struct repair_job *j);
 void job_heads_late(struct repair_job *j);
 
+/* job_tags.c: then job_start_copy */
+void job_prepare_copy(struct repair_job *j);
+void job_tags_late(struct repair_job *j);
+
 /* job_copy.c */
 void job_start_copy(struct repair_job *j);
 void job_copy_late(struct repair_job *j);
@@ -93,6 +104,17 @@ bool job_hear_target(struct repair_job *j);
 static inline struct journal *job_journal(const struct repair_job *j)
 {
     return j->env->journal;
+}
+
+/* What a replica shows, without an ETag that says nothing about the content. */
+static inline struct replica_object job_seen(const struct repair_job *j, uint32_t slot,
+                                             const struct replica_object *object)
+{
+    struct replica_object seen = *object;
+
+    if (replica_etag_is_opaque(j->set.by_slot[slot]))
+        seen.etag[0] = '\0';
+    return seen;
 }
 
 #endif

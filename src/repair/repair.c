@@ -7,7 +7,8 @@
  * the soonest of these waits, or interval_ms, ends the rest.
  *
  * Keys of which a replica did not answer a HEAD are looked at again after a backoff that doubles from walk to walk, for
- * that is about the replica and not about the key. Failures are counted per key in the journal: backoff doubles with jitter; after `attempts` the key is on the
+ * that is about the replica and not about the key. A key that a replica will never take as things are (a file-backed server
+ * can have no `a/b` beside `a`) is a dead letter at once. Failures are counted per key in the journal: backoff doubles with jitter; after `attempts` the key is on the
  * dead-letter list and left alone until a replica recovers or somebody asks for it. */
 #include "repair/repair.h"
 
@@ -15,6 +16,7 @@
 #include "repair/job.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { BACKOFF_MOST_MS = 10 * 60 * 1000, LATER_LEAST_MS = 20, REST_FACTOR = 10 };
@@ -86,18 +88,21 @@ static uint64_t backoff_ms(struct repair *r, uint32_t times)
 
 static void note_failure(struct repair *r, struct job *j)
 {
-    struct journal_attempt a = {
-        .key = j->key, .tries = j->tries + 1, .slot = j->slot, .reason = span_of(j->reason)};
+    struct journal_attempt a = {.key = j->key, .tries = j->tries + 1, .slot = j->slot};
+    char reason[sizeof(j->reason)];
 
+    snprintf(reason, sizeof(reason), "%s%s%s", j->reason, j->hopeless ? ": " : "",
+             j->hopeless ? j->hopeless : "");
+    a.reason = span_of(reason);
     a.wait_ms = backoff_ms(r, j->tries);
-    a.dead = a.tries >= r->options.attempts;
+    a.dead = j->hopeless || a.tries >= r->options.attempts;
     r->counters.failed++;
     r->counters.dead += a.dead;
     if (!a.dead)
         wants_again(r, a.wait_ms);
     log_warn(a.dead ? "repair_dead_letter" : "repair_failed", LOG_U64("bucket", j->key.bucket),
              LOG_SPAN("key", j->key.key), LOG_STR("replica", j->replica), LOG_U64("tries", a.tries),
-             LOG_STR("reason", j->reason));
+             LOG_STR("reason", reason));
     r->env->journal->ops->attempt(r->env->journal, &a);
 }
 

@@ -38,6 +38,7 @@ struct replica_call *s3_call_open(struct replica *r, void *ctx, void (*finish)(s
     c->finish = finish;
     arena_init(&c->arena, ARENA_BYTES_MAX);
     timer_init(&c->failed, on_failed);
+    list_init(&c->left);
     return c;
 }
 
@@ -67,8 +68,11 @@ void s3_call_free(struct replica_call *c)
         tell_given_up(c);
         s3_call_break_off(c);
     }
+    if (c->drop)
+        c->drop(c);
     clock_stop(c->replica->backend->clock, &c->failed);
     c->replica->calls--;
+    list_remove(&c->left);
     arena_fini(&c->arena);
     free(c);
 }
@@ -88,6 +92,15 @@ struct span s3_call_path(struct replica_call *c, struct span key)
     *p = '/';
     memcpy(p + 1, encoded.at, encoded.len);
     return (struct span){path, remote.len + encoded.len + 2};
+}
+
+struct span s3_call_part_query(struct replica_call *c, uint32_t number, struct span upload_id)
+{
+    struct span id = s3_query_encode(&c->arena, upload_id);
+
+    if (!id.at || !id.len)
+        return id.at ? arena_printf(&c->arena, "partNumber=%u", number) : id;
+    return arena_printf(&c->arena, "partNumber=%u&uploadId=%.*s", number, SPAN_ARG(id));
 }
 
 struct span s3_call_bucket_path(struct replica_call *c)
@@ -286,6 +299,8 @@ enum replica_result s3_call_abandon(struct replica_call *c)
 {
     enum replica_result result;
 
+    if (c->in_parts)
+        return s3_parts_abandon(c);
     c->answer.error = ERR_CANCELLED;
     result = judge(c);
     s3_call_free(c);

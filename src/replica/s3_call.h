@@ -16,7 +16,7 @@ struct s3_backend {
     struct sigv4_signer signer;
     struct health health;
     struct span host_field; /* of the Host header: with the port unless it is the scheme's own */
-    enum s3_barrier barrier;
+    struct capabilities can;
     struct list replicas;
 };
 
@@ -25,6 +25,7 @@ struct s3_replica {
     struct s3_backend *backend;
     struct list node; /* in backend->replicas */
     uint32_t calls;   /* open */
+    struct list left; /* calls that nobody waits for */
     struct span remote;
     char remote_text[];
 };
@@ -34,15 +35,35 @@ struct s3_put {
     struct replica_put_events events;
     struct replica_body body;
     enum { PUT_WHOLE, PUT_FRAMES, PUT_PLAIN } form;
-    bool open, waiting;          /* the barrier is open; the http call waits for body bytes */
-    bool text_ready;             /* PUT_FRAMES: `text` is what comes before the byte at `offset` */
-    uint64_t body_bytes, offset; /* of the body; those before `offset` are with the kernel */
-    uint32_t crc32;
-    struct span path, payload;
+    bool open, waiting;            /* the barrier is open; the http call waits for body bytes */
+    bool text_ready;               /* PUT_FRAMES: `text` is what comes before the byte at `offset` */
+    uint64_t body_bytes, offset;   /* of the body; those before `offset` are with the kernel */
+    enum s3_checksum checksum;     /* that is sent; S3_CHECKSUM_NONE: the backend takes none */
+    const uint8_t *checksum_value; /* the owner's, or `crc32` */
+    uint8_t crc32[4];              /* once the barrier is open */
+    struct span path, query, payload;
     struct sigv4_header *headers; /* with room for PUT_HEADERS_OWN more */
     size_t header_count;
     size_t text_len, text_sent;
     char text[S3_TRAILER_MAX]; /* PUT_FRAMES: a frame's head, or what is held back */
+};
+
+/* A write of an object as a multipart upload (s3_parts.c). */
+struct s3_parts {
+    struct replica_put_events events;
+    struct replica_body body;
+    struct replica_call *step; /* create, part or complete under way; NULL: none */
+    bool open, completing;
+    struct span key, upload_id; /* empty: no upload there, or no more */
+    struct stamp stamp;
+    uint64_t body_bytes, part_bytes;
+    uint64_t from;   /* of the body: where the part under way begins */
+    uint32_t number; /* of that part */
+    bool compares;
+    struct md5 md5;  /* of that part */
+    uint64_t hashed; /* of the body */
+    char *document;  /* of the complete */
+    size_t document_len, document_room;
 };
 
 /* A read of an object (s3_get.c). */
@@ -59,6 +80,26 @@ struct s3_bucket_call {
     enum replica_bucket_op op;
     struct span body;
     size_t body_sent;
+};
+
+/* A page of the bucket's listing (s3_list.c). */
+struct s3_list_work;
+struct s3_list {
+    struct replica_list_events events;
+    struct s3_list_work *work;
+};
+
+/* A call on a multipart upload (s3_upload.c). */
+struct s3_upload {
+    struct replica_create_events create_events;
+    struct replica_put_events events;
+    struct replica_uploads_events list_events;
+    struct http_call_events http_events;
+    struct span key, document;
+    size_t document_sent;
+    struct stamp stamp;
+    struct replica_call *look; /* a HEAD after a complete that the backend knows nothing of; NULL: none */
+    bool found;                /* and what it has shown: the stamp */
 };
 
 struct replica_call {
@@ -80,17 +121,24 @@ struct replica_call {
 
     struct replica_answer answer;
     bool error_body; /* the answer's body is an <Error> */
+    bool in_parts;   /* a put that is led by s3_parts.c */
     char *body;      /* of the answer, as far as read */
     size_t body_bytes;
 
     void (*seen)(struct replica_call *c, const struct http_head *head); /* the answer's head; may be NULL */
     void (*finish)(struct replica_call *c); /* tells the owner; the call is freed when it returns */
+    void (*drop)(struct replica_call *c);   /* lets go of what else it has under way; may be NULL */
+    struct list left;                       /* in replica->left, or alone */
     struct timer failed;                    /* fires `finish` for a call that could not even be started */
 
+    struct replica_tags_events tags_events;
     union {
         struct s3_put put;
+        struct s3_parts parts;
         struct s3_get get;
         struct s3_bucket_call bucket;
+        struct s3_list list;
+        struct s3_upload upload;
     };
 };
 
@@ -125,6 +173,8 @@ void s3_call_note_head(struct replica_call *c, const struct http_head *head);
 /* Its http call is over with `result`: tells the backend's health, takes the answer apart and judges it. */
 void s3_call_over(struct replica_call *c, enum err result);
 
+/* "partNumber=<n>", and "&uploadId=<id>" unless that is empty. at == NULL: arena full. */
+struct span s3_call_part_query(struct replica_call *c, uint32_t number, struct span upload_id) MUST_CHECK;
 /* Path of a key, or of the bucket. at == NULL: arena full. */
 struct span s3_call_path(struct replica_call *c, struct span key) MUST_CHECK;
 struct span s3_call_bucket_path(struct replica_call *c) MUST_CHECK;
@@ -138,6 +188,14 @@ struct sigv4_header *s3_call_headers(struct replica_call *c, const struct http_h
 /* The vtable's functions. */
 enum err s3_put_start(struct replica *r, struct replica_call **out, const struct replica_put *put,
                       const struct replica_put_events *events, void *ctx) MUST_CHECK;
+/* A part of an upload of the backend's own, which needs no barrier. */
+enum err s3_part_start(struct replica *r, struct replica_call **out, const struct replica_put *put,
+                       const struct replica_put_events *events, void *ctx) MUST_CHECK;
+enum err s3_parts_start(struct replica *r, struct replica_call **out, const struct replica_put *put,
+                        const struct replica_put_events *events, void *ctx) MUST_CHECK;
+void s3_parts_more(struct replica_call *c);
+void s3_parts_open(struct replica_call *c);
+enum replica_result s3_parts_abandon(struct replica_call *c);
 void s3_put_more(struct replica_call *c);
 void s3_put_open(struct replica_call *c, uint32_t crc32);
 enum err s3_delete_start(struct replica *r, struct replica_call **out, struct span key,
@@ -147,8 +205,22 @@ enum err s3_head_start(struct replica *r, struct replica_call **out, struct span
 enum err s3_get_start(struct replica *r, struct replica_call **out, const struct replica_get *get,
                       const struct replica_get_events *events, void *ctx) MUST_CHECK;
 enum err s3_get_read(struct replica_call *c, void *at, size_t room, size_t *got) MUST_CHECK;
+enum err s3_tags_start(struct replica *r, struct replica_call **out, struct span key,
+                       const struct replica_tags_events *events, void *ctx) MUST_CHECK;
+enum err s3_list_start(struct replica *r, struct replica_call **out, const struct replica_list *list,
+                       const struct replica_list_events *events, void *ctx) MUST_CHECK;
 enum err s3_bucket_start(struct replica *r, struct replica_call **out, enum replica_bucket_op op,
                          const struct replica_bucket_events *events, void *ctx) MUST_CHECK;
+enum err s3_create_start(struct replica *r, struct replica_call **out, const struct replica_create *create,
+                         const struct replica_create_events *events, void *ctx) MUST_CHECK;
+enum err s3_complete_start(struct replica *r, struct replica_call **out,
+                           const struct replica_complete *complete, const struct replica_put_events *events,
+                           void *ctx) MUST_CHECK;
+enum err s3_abort_start(struct replica *r, struct replica_call **out, struct span key, struct span upload_id,
+                        const struct replica_put_events *events, void *ctx) MUST_CHECK;
+enum err s3_uploads_start(struct replica *r, struct replica_call **out, struct span after_key,
+                          struct span after_id, const struct replica_uploads_events *events,
+                          void *ctx) MUST_CHECK;
 enum replica_result s3_call_abandon(struct replica_call *c);
 
 #endif

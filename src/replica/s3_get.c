@@ -9,6 +9,17 @@ static bool size_in_content_range(const struct http_head *head, uint64_t *bytes)
     return range && span_to_u64(span_skip(*range, span_find(*range, '/') + 1), bytes);
 }
 
+/* Our own word first: some servers keep tags and do not count them. */
+static uint32_t read_tag_count(const struct http_head *head)
+{
+    const struct span *count = http_header(head, REPLICA_TAG_COUNT_HEADER);
+    uint64_t n;
+
+    if (!count)
+        count = http_header(head, "x-amz-tagging-count");
+    return count && span_to_u64(*count, &n) && n <= 100 ? (uint32_t)n : 0;
+}
+
 /* False: a success that does not say how large the object is. One server answers a range with 200, so it is not
  * the status that tells a part from the whole. */
 static bool read_object(struct replica_object *o, const struct http_head *head,
@@ -21,6 +32,7 @@ static bool read_object(struct replica_object *o, const struct http_head *head,
     if (!o->exists)
         return true;
     o->stamped = stamp && stamp_parse(*stamp, &o->stamp);
+    o->tag_count = read_tag_count(head);
     memcpy(o->etag, etag, sizeof(o->etag));
     if (modified && modified->len < sizeof(o->last_modified))
         memcpy(o->last_modified, modified->at, modified->len);
@@ -30,13 +42,14 @@ static bool read_object(struct replica_object *o, const struct http_head *head,
     return head->has_length;
 }
 
-static enum err send_read(struct replica_call *c, bool head_only, struct span key,
+static enum err send_read(struct replica_call *c, bool head_only, struct span key, struct span query,
                           const struct sigv4_header *headers, size_t header_count,
                           const struct http_call_events *events)
 {
     struct s3_call_request q = {
         .method = head_only ? SPAN("HEAD") : SPAN("GET"),
         .path = s3_call_path(c, key),
+        .query = query,
         .headers = headers,
         .header_count = header_count,
         .payload = SPAN(S3_EMPTY_SHA256),
@@ -74,7 +87,7 @@ enum err s3_head_start(struct replica *r, struct replica_call **out, struct span
         return ERR_NOMEM;
     c->get.head_events = *events;
     c->seen = seen_head;
-    e = send_read(c, true, key, NULL, 0, &s3_collect);
+    e = send_read(c, true, key, SPAN_EMPTY, NULL, 0, &s3_collect);
     if (e) {
         s3_call_free(c);
         *out = NULL;
@@ -126,6 +139,8 @@ enum err s3_get_start(struct replica *r, struct replica_call **out, const struct
     static const struct http_call_events stream = {.head = get_head, .body = get_body, .done = get_done};
     struct replica_call *c = s3_call_open(r, ctx, finish_get);
     struct sigv4_header *headers;
+    struct span query = SPAN_EMPTY;
+    size_t count = get->header_count;
     enum err e = ERR_NOMEM;
 
     *out = c;
@@ -133,9 +148,13 @@ enum err s3_get_start(struct replica *r, struct replica_call **out, const struct
         return ERR_NOMEM;
     c->get.events = *events;
     c->seen = seen_head;
-    headers = s3_call_headers(c, get->headers, get->header_count, 0);
-    if (headers)
-        e = send_read(c, get->head_only, get->key, headers, get->header_count, &stream);
+    headers = s3_call_headers(c, get->headers, get->header_count, 1);
+    if (headers && get->checksum_mode && c->replica->backend->can.checksum_headers & S3_CHECKSUMS_ALL)
+        headers[count++] = (struct sigv4_header){SPAN("x-amz-checksum-mode"), SPAN("ENABLED")};
+    if (get->part_number)
+        query = s3_call_part_query(c, get->part_number, SPAN_EMPTY);
+    if (headers && query.at)
+        e = send_read(c, get->head_only, get->key, query, headers, count, &stream);
     if (e) {
         s3_call_free(c);
         *out = NULL;

@@ -1,12 +1,17 @@
 /* Writing an object, with the barrier: what could make a backend commit is not sent before s3_put_open.
  *
  *   PUT_WHOLE   up to SMALL_BYTES: the request starts when the barrier opens, head and body in one write, with a
- *               CRC32 header. Any byte of it is past the barrier.
- *   PUT_FRAMES  aws-chunked with a CRC32 trailer. The frames stream straight from the owner's memory; the end of the
+ *               checksum header. Any byte of it is past the barrier.
+ *   PUT_FRAMES  aws-chunked with a checksum trailer. The frames stream straight from the owner's memory; the end of the
  *               last frame, the last chunk and the trailer are held back and then sent in one piece: one server
  *               spins for ever when a connection ends inside the trailer. No Content-Encoding: all servers decode
  *               without it, and some would give it back on GET.
- *   PUT_PLAIN   the declared SHA-256 signed on; the last byte is held back.
+ *   PUT_PLAIN   as it is, with the declared SHA-256 signed on where there is one; the last byte is held back.
+ *
+ * Which of the last two, or neither (s3_parts.c), is the backend's capability `barrier`. A backend that takes no
+ * checksums gets a small body with Content-MD5.
+ *
+ * The checksum is the client's, so that the backend keeps what the client declared; CRC32 where it gave none.
  *
  * The head never leaves alone (http/client.h): one server stores an empty object when the connection ends
  * right behind it. A delete has no body: all of it is past the barrier. */
@@ -14,7 +19,7 @@
 
 #include "base/chunk.h"
 
-enum { SMALL_BYTES = CHUNK_BYTES, PUT_HEADERS_OWN = 4 };
+enum { SMALL_BYTES = CHUNK_BYTES, PUT_HEADERS_OWN = 4, PEEKED_MAX = 8 };
 _Static_assert(S3_TRAILER_MAX >= S3_FRAME_HEAD_MAX, "struct s3_put's text holds either");
 
 static void add_header(struct s3_put *p, const char *name, struct span value)
@@ -78,8 +83,9 @@ static void plain_sent(void *ctx, size_t bytes)
 /* Prints what stands before the byte at the offset: a frame's head, or behind the last frame what is held back. */
 static void print_text(struct s3_put *p)
 {
-    p->text_len = p->offset < p->body_bytes ? s3_chunked_frame_head(p->body_bytes, p->offset, p->text)
-                                            : s3_chunked_trailer(p->body_bytes, p->crc32, p->text);
+    p->text_len = p->offset < p->body_bytes
+                      ? s3_chunked_frame_head(p->body_bytes, p->offset, p->text)
+                      : s3_chunked_trailer(p->body_bytes, p->checksum, p->checksum_value, p->text);
     p->text_sent = 0;
     p->text_ready = true;
 }
@@ -141,6 +147,7 @@ static enum err send_put(struct replica_call *c, struct span payload, uint64_t w
     const struct s3_call_request q = {
         .method = SPAN("PUT"),
         .path = c->put.path,
+        .query = c->put.query,
         .headers = c->put.headers,
         .header_count = c->put.header_count,
         .payload = payload,
@@ -153,39 +160,106 @@ static enum err send_put(struct replica_call *c, struct span payload, uint64_t w
     return s3_call_send(c, &q, &s3_collect);
 }
 
-static enum err send_whole(struct replica_call *c)
+/* As a header, for a body that is sent plain. */
+static void add_checksum(struct s3_put *p)
+{
+    const struct s3_checksum_kind *kind = s3_checksum_kind(p->checksum);
+
+    if (!p->checksum)
+        return;
+    p->text_len = base64_encode(p->checksum_value, kind->bytes, p->text);
+    p->headers[p->header_count++] = (struct sigv4_header){kind->header, {p->text, p->text_len}};
+}
+
+/* What every server has verified since there is S3. The body is all there: it fits into a chunk. */
+static void add_md5(struct replica_call *c)
 {
     struct s3_put *p = &c->put;
-    const uint8_t crc[4] = {(uint8_t)(p->crc32 >> 24), (uint8_t)(p->crc32 >> 16), (uint8_t)(p->crc32 >> 8),
-                            (uint8_t)p->crc32};
+    uint8_t md5[MD5_BYTES];
+    struct md5 h;
 
-    p->text_len = base64_encode(crc, sizeof(crc), p->text);
-    add_header(p, "x-amz-checksum-crc32", (struct span){p->text, p->text_len});
-    return send_put(c, p->payload, p->body_bytes, 0, &plain_source);
+    md5_init(&h);
+    for (uint64_t at = 0; at < p->body_bytes;) {
+        struct iovec iov[PEEKED_MAX];
+        int count = PEEKED_MAX;
+
+        if (p->body.peek(c->ctx, at, iov, &count) != ERR_OK)
+            return; /* then sending it fails as well */
+        for (int i = 0; i < count && at < p->body_bytes; at += iov[i++].iov_len)
+            md5_add(&h, iov[i].iov_base, iov[i].iov_len);
+    }
+    md5_end(&h, md5);
+    p->text_len = base64_encode(md5, sizeof(md5), p->text);
+    add_header(p, "content-md5", (struct span){p->text, p->text_len});
+}
+
+static enum err send_whole(struct replica_call *c)
+{
+    if (c->put.checksum)
+        add_checksum(&c->put);
+    else
+        add_md5(c);
+    return send_put(c, c->put.payload, c->put.body_bytes, 0, &plain_source);
 }
 
 static enum err send_frames(struct replica_call *c)
 {
+    static const uint8_t any[SHA256_BYTES]; /* the trailer's length does not depend on it */
     struct s3_put *p = &c->put;
     struct span decoded = arena_printf(&c->arena, "%llu", (unsigned long long)p->body_bytes);
-    size_t held = s3_chunked_trailer(p->body_bytes, 0, p->text);
+    size_t held = s3_chunked_trailer(p->body_bytes, p->checksum, any, p->text);
 
     if (!decoded.at)
         return ERR_NOMEM;
     add_header(p, "x-amz-decoded-content-length", decoded);
-    add_header(p, "x-amz-trailer", SPAN("x-amz-checksum-crc32"));
-    return send_put(c, SPAN("STREAMING-UNSIGNED-PAYLOAD-TRAILER"), s3_chunked_length(p->body_bytes), held,
-                    &frames_source);
+    add_header(p, "x-amz-trailer", s3_checksum_kind(p->checksum)->header);
+    return send_put(c, SPAN("STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
+                    s3_chunked_length(p->body_bytes, p->checksum), held, &frames_source);
 }
 
-static enum err send_plain(struct replica_call *c)
+static enum err send_plain(struct replica_call *c, bool checksum_known)
 {
+    if (checksum_known)
+        add_checksum(&c->put);
     return send_put(c, c->put.payload, c->put.body_bytes, 1, &plain_source);
 }
 
 static void finish(struct replica_call *c)
 {
     c->put.events.done(c->ctx, &c->answer);
+}
+
+/* There are no parts of a part: it is invisible before its Complete, and what became of a cut one is not asked. */
+static bool in_parts(const struct capabilities *can, const struct replica_put *put)
+{
+    if (put->upload_id.len || put->body_bytes <= SMALL_BYTES)
+        return false;
+    if (put->body_bytes > S3_SINGLE_PUT_BYTES_MAX)
+        return true;
+    return can->barrier == S3_BARRIER_PARTS || (can->barrier == S3_BARRIER_HASH && !put->has_sha256);
+}
+
+static int choose_form(const struct replica_call *c, const struct replica_put *put)
+{
+    if (put->body_bytes <= SMALL_BYTES)
+        return PUT_WHOLE;
+    return c->replica->backend->can.barrier == S3_BARRIER_TRAILER ? PUT_FRAMES : PUT_PLAIN;
+}
+
+/* The client's checksum where the backend takes its kind. A trailer is needed in any case: CRC32 then, which every
+ * server knows that knows trailers. */
+static void choose_checksum(struct replica_call *c, const struct replica_put *put)
+{
+    struct s3_put *p = &c->put;
+    uint64_t taken = c->replica->backend->can.checksum_headers;
+
+    p->checksum_value = p->crc32;
+    if (put->checksum && taken & 1u << put->checksum) {
+        p->checksum = put->checksum;
+        p->checksum_value = put->checksum_value;
+    } else if (p->form == PUT_FRAMES || taken & 1u << S3_CHECKSUM_CRC32) {
+        p->checksum = S3_CHECKSUM_CRC32;
+    }
 }
 
 /* Takes over what the owner gives; of it only the body stays the owner's. */
@@ -195,18 +269,14 @@ static enum err copy_put(struct replica_call *c, const struct replica_put *put)
     char *text;
 
     p->body_bytes = put->body_bytes;
-    if (put->body_bytes <= SMALL_BYTES)
-        p->form = PUT_WHOLE;
-    else if (c->replica->backend->barrier == S3_BARRIER_HASH && put->has_sha256)
-        p->form = PUT_PLAIN;
-    else
-        p->form = PUT_FRAMES;
+    choose_checksum(c, put);
     if (put->body)
         p->body = *put->body;
     p->path = s3_call_path(c, put->key);
     p->headers = s3_call_headers(c, put->headers, put->header_count, PUT_HEADERS_OWN);
     text = arena_alloc(&c->arena, STAMP_CHARS + 2 * sizeof(put->sha256));
-    if (!p->path.at || !p->headers || !text)
+    p->query = put->upload_id.len ? s3_call_part_query(c, put->part_number, put->upload_id) : SPAN_EMPTY;
+    if (!p->path.at || !p->query.at || !p->headers || !text)
         return ERR_NOMEM;
     p->header_count = put->header_count;
     if (put->stamped) {
@@ -229,7 +299,7 @@ static enum err copy_put(struct replica_call *c, const struct replica_put *put)
     return ERR_OK;
 }
 
-enum err s3_put_start(struct replica *r, struct replica_call **out, const struct replica_put *put,
+static enum err start(struct replica *r, struct replica_call **out, bool held, const struct replica_put *put,
                       const struct replica_put_events *events, void *ctx)
 {
     struct replica_call *c = s3_call_open(r, ctx, finish);
@@ -239,9 +309,11 @@ enum err s3_put_start(struct replica *r, struct replica_call **out, const struct
     if (!c)
         return ERR_NOMEM;
     c->put.events = *events;
+    c->put.open = !held;
+    c->put.form = held ? choose_form(c, put) : PUT_PLAIN;
     e = copy_put(c, put);
     if (e == ERR_OK && c->put.form == PUT_PLAIN)
-        e = send_plain(c);
+        e = send_plain(c, held && put->checksum_known && put->checksum == c->put.checksum);
     else if (e == ERR_OK && c->put.form == PUT_FRAMES)
         e = send_frames(c);
     if (e) {
@@ -249,6 +321,20 @@ enum err s3_put_start(struct replica *r, struct replica_call **out, const struct
         *out = NULL;
     }
     return e;
+}
+
+enum err s3_put_start(struct replica *r, struct replica_call **out, const struct replica_put *put,
+                      const struct replica_put_events *events, void *ctx)
+{
+    if (in_parts(&LIST_ENTRY(r, struct s3_replica, base)->backend->can, put))
+        return s3_parts_start(r, out, put, events, ctx);
+    return start(r, out, true, put, events, ctx);
+}
+
+enum err s3_part_start(struct replica *r, struct replica_call **out, const struct replica_put *put,
+                       const struct replica_put_events *events, void *ctx)
+{
+    return start(r, out, false, put, events, ctx);
 }
 
 /* Once an answer is there, nothing more is sent. */
@@ -262,15 +348,23 @@ static void resume(struct replica_call *c)
 
 void s3_put_more(struct replica_call *c)
 {
-    resume(c);
+    if (c->in_parts)
+        s3_parts_more(c);
+    else
+        resume(c);
 }
 
 void s3_put_open(struct replica_call *c, uint32_t crc32)
 {
     enum err e;
 
+    if (c->in_parts) {
+        s3_parts_open(c);
+        return;
+    }
     c->put.open = true;
-    c->put.crc32 = crc32;
+    for (int i = 0; i < 4; i++)
+        c->put.crc32[i] = (uint8_t)(crc32 >> (8 * (3 - i)));
     c->asked_ms = clock_mono_ms(c->replica->backend->clock);
     if (c->put.form != PUT_WHOLE) {
         resume(c);

@@ -1,4 +1,5 @@
-/* Backends and their replicas: what they are made of. The calls are in s3_put.c, s3_get.c and s3_bucket.c. */
+/* Backends and their replicas: what they are made of. The calls are in s3_put.c, s3_get.c, s3_bucket.c and
+ * s3_upload.c. */
 #include "replica/s3_call.h"
 
 #include <assert.h>
@@ -13,7 +14,13 @@ static const struct replica_ops ops = {
     .head = s3_head_start,
     .get = s3_get_start,
     .get_read = s3_get_read,
+    .tags = s3_tags_start,
+    .list = s3_list_start,
     .bucket = s3_bucket_start,
+    .create = s3_create_start,
+    .complete = s3_complete_start,
+    .abort = s3_abort_start,
+    .uploads = s3_uploads_start,
     .abandon = s3_call_abandon,
 };
 
@@ -42,7 +49,7 @@ enum err s3_backend_open(struct s3_backend **out, struct loop *loop, const struc
     if (!b)
         return ERR_NOMEM;
     b->clock = loop_clock(loop);
-    b->barrier = o->barrier;
+    b->can = *o->can;
     list_init(&b->replicas);
     sigv4_signer_init(&b->signer, o->access_key, o->secret_key, o->region);
     health_init(&b->health, b->clock, o->name, o->probe_ms);
@@ -81,10 +88,11 @@ enum err s3_replica_open(struct replica **out, struct s3_backend *b, struct span
     *out = NULL;
     if (!r)
         return ERR_NOMEM;
-    r->base = (struct replica){.ops = &ops, .name = b->health.name, .health = &b->health};
+    r->base = (struct replica){.ops = &ops, .name = b->health.name, .health = &b->health, .can = &b->can};
     r->backend = b;
     memcpy(r->remote_text, remote.at, remote.len);
     r->remote = (struct span){r->remote_text, remote.len};
+    list_init(&r->left);
     list_append(&b->replicas, &r->node);
     if (!b->health.probe)
         health_probe_by(&b->health, &r->base);
@@ -106,6 +114,8 @@ void s3_replica_free(struct replica *base)
         health_probe_by(&b->health, list_empty(&b->replicas)
                                         ? NULL
                                         : &LIST_ENTRY(b->replicas.next, struct s3_replica, node)->base);
+    while (!list_empty(&r->left))
+        s3_call_free(LIST_ENTRY(r->left.next, struct replica_call, left));
     assert(r->calls == 0);
     free(r);
 }

@@ -6,17 +6,10 @@
 #define REPLICA_S3_REPLICA_H
 
 #include "http/client.h"
+#include "replica/capability.h"
 #include "replica/health.h"
 
 struct s3_backend;
-
-/* How the barrier is held for bodies over a chunk (docs/protocol.md): smaller ones are sent whole, with a CRC
- * header, when it opens. A declared SHA-256 is signed on where the body is sent plain: aws-chunked has no place for
- * it, and its CRC covers the same bytes. */
-enum s3_barrier {
-    S3_BARRIER_TRAILER, /* aws-chunked with a CRC32 trailer: last chunk and trailer held back, sent in one piece */
-    S3_BARRIER_HASH, /* the declared SHA-256 signed on, the last byte held back. None declared: trailer */
-};
 
 struct s3_backend_options {
     const char *name; /* borrowed, as all strings here */
@@ -24,7 +17,7 @@ struct s3_backend_options {
     uint16_t port;
     struct tls_context *tls; /* NULL: plain http */
     struct span region, access_key, secret_key;
-    enum s3_barrier barrier;
+    const struct capabilities *can; /* complete */
     struct http_origin_limits limits;
     uint64_t probe_ms;
 };

@@ -1,4 +1,4 @@
-/* An aws-chunked body with a CRC32 trailer:
+/* An aws-chunked body with a checksum trailer:
  *
  *     80000\r\n <512 KiB> \r\n  ...  <hex size>\r\n <the rest> \r\n  0\r\n x-amz-checksum-crc32:<base64>\r\n \r\n
  *
@@ -16,23 +16,29 @@
 
 #include <assert.h>
 
-#define TRAILER_NAME "x-amz-checksum-crc32:"
 enum { FRAME_DIGITS = 12, FIRST_DIGITS = 14 };
-enum { TRAILER_BYTES = 3 + sizeof(TRAILER_NAME) - 1 + BASE64_CRC32_CHARS + 4 };
+
+/* "0\r\n" name ":" value "\r\n\r\n" */
+static uint64_t trailer_length(enum s3_checksum trailer)
+{
+    const struct s3_checksum_kind *kind = s3_checksum_kind(trailer);
+
+    return 3 + kind->header.len + 1 + 4 * ((kind->bytes + 2) / 3) + 4;
+}
 
 static uint64_t frame_length(size_t digits, uint64_t data_bytes)
 {
     return digits + 2 + data_bytes + 2;
 }
 
-uint64_t s3_chunked_length(uint64_t body_bytes)
+uint64_t s3_chunked_length(uint64_t body_bytes, enum s3_checksum trailer)
 {
     uint64_t frames = (body_bytes + S3_FRAME_BYTES - 1) / S3_FRAME_BYTES;
 
     if (frames == 0)
-        return TRAILER_BYTES;
+        return trailer_length(trailer);
     return frame_length(FIRST_DIGITS, body_bytes) + (frames - 1) * frame_length(FRAME_DIGITS, 0) +
-           TRAILER_BYTES;
+           trailer_length(trailer);
 }
 
 size_t s3_chunked_frame_head(uint64_t body_bytes, uint64_t offset, char out[static S3_FRAME_HEAD_MAX])
@@ -54,16 +60,15 @@ size_t s3_chunked_frame_head(uint64_t body_bytes, uint64_t offset, char out[stat
     return (size_t)(p - out);
 }
 
-size_t s3_chunked_trailer(uint64_t body_bytes, uint32_t crc32, char out[static S3_TRAILER_MAX])
+size_t s3_chunked_trailer(uint64_t body_bytes, enum s3_checksum trailer, const uint8_t *value,
+                          char out[static S3_TRAILER_MAX])
 {
-    const uint8_t crc[4] = {(uint8_t)(crc32 >> 24), (uint8_t)(crc32 >> 16), (uint8_t)(crc32 >> 8),
-                            (uint8_t)crc32};
-    struct span head = body_bytes ? SPAN("\r\n0\r\n" TRAILER_NAME) : SPAN("0\r\n" TRAILER_NAME);
-    char *p = out;
+    const struct s3_checksum_kind *kind = s3_checksum_kind(trailer);
+    char *p = span_put(out, body_bytes ? SPAN("\r\n0\r\n") : SPAN("0\r\n"));
 
-    memcpy(p, head.at, head.len);
-    p += head.len;
-    p += base64_encode(crc, sizeof(crc), p);
-    memcpy(p, "\r\n\r\n", 4);
-    return (size_t)(p + 4 - out);
+    p = span_put(p, kind->header);
+    *p++ = ':';
+    p += base64_encode(value, kind->bytes, p);
+    p = span_put(p, SPAN("\r\n\r\n"));
+    return (size_t)(p - out);
 }

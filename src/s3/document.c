@@ -99,13 +99,29 @@ static struct span bucket_element(struct arena *arena, const struct s3_bucket_en
                         SPAN_ARG(name), created);
 }
 
-struct span s3_buckets_document(struct arena *arena, const struct s3_bucket_entry *buckets, size_t count,
-                                struct span owner)
+/* "</Buckets>" to the end. */
+static struct span buckets_tail(struct arena *arena, struct span prefix, struct span token)
 {
-    static const struct span tail = SPAN("</Buckets></ListAllMyBucketsResult>");
-    struct span *parts = arena_alloc(arena, (count + 1) * sizeof(*parts));
+    struct span text = SPAN("</Buckets>");
+
+    prefix = s3_xml_escape(arena, prefix);
+    token = s3_xml_escape(arena, token);
+    if (!prefix.at || !token.at)
+        return (struct span){NULL, 0};
+    if (prefix.len)
+        text = arena_printf(arena, "%.*s<Prefix>%.*s</Prefix>", SPAN_ARG(text), SPAN_ARG(prefix));
+    if (text.at && token.len)
+        text = arena_printf(arena, "%.*s<ContinuationToken>%.*s</ContinuationToken>", SPAN_ARG(text),
+                            SPAN_ARG(token));
+    return text.at ? arena_printf(arena, "%.*s</ListAllMyBucketsResult>", SPAN_ARG(text)) : text;
+}
+
+struct span s3_buckets_document(struct arena *arena, const struct s3_bucket_entry *buckets, size_t count,
+                                struct span owner, struct span prefix, struct span token)
+{
+    struct span *parts = arena_alloc(arena, (count + 2) * sizeof(*parts));
     struct span id = s3_xml_escape(arena, owner);
-    size_t bytes = tail.len;
+    size_t bytes = 0;
     char *out, *p;
 
     if (!parts || !id.at)
@@ -117,7 +133,8 @@ struct span s3_buckets_document(struct arena *arena, const struct s3_bucket_entr
                      SPAN_ARG(id), SPAN_ARG(id));
     for (size_t i = 0; i < count; i++)
         parts[i + 1] = bucket_element(arena, &buckets[i]);
-    for (size_t i = 0; i <= count; i++) {
+    parts[count + 1] = buckets_tail(arena, prefix, token);
+    for (size_t i = 0; i < count + 2; i++) {
         if (!parts[i].at)
             return (struct span){0};
         bytes += parts[i].len;
@@ -125,10 +142,7 @@ struct span s3_buckets_document(struct arena *arena, const struct s3_bucket_entr
     p = out = arena_alloc(arena, bytes);
     if (!out)
         return (struct span){0};
-    for (size_t i = 0; i <= count; i++) {
-        memcpy(p, parts[i].at, parts[i].len);
-        p += parts[i].len;
-    }
-    memcpy(p, tail.at, tail.len);
+    for (size_t i = 0; i < count + 2; i++)
+        p = span_put(p, parts[i]);
     return (struct span){out, bytes};
 }

@@ -15,8 +15,9 @@ struct s3_bucket_entry {
     struct span name;
     uint64_t created_unix_ms;
 };
+/* `prefix` and the continuation `token` of the next page are shown unless they are empty. */
 struct span s3_buckets_document(struct arena *arena, const struct s3_bucket_entry *buckets, size_t count,
-                                struct span owner) MUST_CHECK;
+                                struct span owner, struct span prefix, struct span token) MUST_CHECK;
 
 /* Text with <, >, &, ", ' and control characters as references. */
 struct span s3_xml_escape(struct arena *arena, struct span text) MUST_CHECK;

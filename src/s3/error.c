@@ -4,6 +4,7 @@
 static const struct s3_error errors[] = {
     [S3_OK] = {"OK", 200, "Success."},
     [S3_ACCESS_DENIED] = {"AccessDenied", 403, "Access Denied."},
+    [S3_ACCESS_FORBIDDEN] = {"AccessForbidden", 403, "CORSResponse: This CORS request is not allowed."},
     [S3_AUTHORIZATION_HEADER_MALFORMED] = {"AuthorizationHeaderMalformed", 400,
                                            "The authorization header that you provided is not valid."},
     [S3_AUTHORIZATION_QUERY_PARAMETERS_ERROR] =
@@ -13,6 +14,7 @@ static const struct s3_error errors[] = {
     [S3_BAD_DIGEST] = {"BadDigest", 400,
                        "The Content-MD5 or checksum value that you specified did not match what the server "
                        "received."},
+    [S3_BAD_REQUEST] = {"BadRequest", 400, "The request is not valid."},
     [S3_BUCKET_ALREADY_EXISTS] = {"BucketAlreadyExists", 409, "The requested bucket name is not available."},
     [S3_BUCKET_ALREADY_OWNED_BY_YOU] =
         {"BucketAlreadyOwnedByYou", 409,
@@ -29,6 +31,9 @@ static const struct s3_error errors[] = {
     [S3_INVALID_ARGUMENT] = {"InvalidArgument", 400, "An argument of the request is not valid."},
     [S3_INVALID_BUCKET_NAME] = {"InvalidBucketName", 400, "The specified bucket is not valid."},
     [S3_INVALID_DIGEST] = {"InvalidDigest", 400, "The Content-MD5 that you specified is not valid."},
+    [S3_INVALID_POLICY_DOCUMENT] = {"InvalidPolicyDocument", 400,
+                                    "The content of the form does not meet the conditions specified in the "
+                                    "policy document."},
     [S3_INVALID_RANGE] = {"InvalidRange", 416, "The requested range is not satisfiable."},
     [S3_INVALID_REQUEST] = {"InvalidRequest", 400, "The request is not valid."},
     [S3_INVALID_URI] = {"InvalidURI", 400, "The specified URI couldn't be parsed."},
@@ -71,6 +76,56 @@ static const struct s3_error errors[] = {
     [S3_XAMZ_CONTENT_SHA256_MISMATCH] = {"XAmzContentSHA256Mismatch", 400,
                                          "The provided 'x-amz-content-sha256' header does not match what was "
                                          "computed."},
+    [S3_CONDITIONAL_REQUEST_CONFLICT] =
+        {"ConditionalRequestConflict", 409,
+         "A conflicting operation occurred during the upload to this key. Try again."},
+    [S3_ENTITY_TOO_SMALL] = {"EntityTooSmall", 400,
+                             "Your proposed upload is smaller than the minimum allowed object size."},
+    [S3_EXPIRED_TOKEN] = {"ExpiredToken", 400, "The provided token has expired."},
+    [S3_INVALID_CHUNK_SIZE] = {"InvalidChunkSizeError", 400,
+                               "Only the last chunk is allowed to have a size less than 8192 bytes."},
+    [S3_INVALID_PART] = {"InvalidPart", 400,
+                         "One or more of the specified parts could not be found. The part may not have been "
+                         "uploaded, or the specified entity tag may not match the part's entity tag."},
+    [S3_INVALID_PART_NUMBER] = {"InvalidPartNumber", 416, "The requested partnumber is not satisfiable."},
+    [S3_INVALID_PART_ORDER] =
+        {"InvalidPartOrder", 400,
+         "The list of parts was not in ascending order. Parts must be ordered by part number."},
+    [S3_INVALID_TAG] = {"InvalidTag", 400, "The tag provided was not a valid tag."},
+    [S3_KEY_NOT_SUPPORTED] = {"KeyNotSupported", 400,
+                              "A replica of this bucket cannot hold a key of this form."},
+    [S3_MALFORMED_POST_REQUEST] = {"MalformedPOSTRequest", 400,
+                                   "The body of your POST request is not well-formed multipart/form-data."},
+    [S3_MALFORMED_TRAILER] = {"MalformedTrailerError", 400,
+                              "The request contained trailing data that was not well-formed or did not "
+                              "conform to our published schema."},
+    [S3_NO_SUCH_BUCKET_POLICY] = {"NoSuchBucketPolicy", 404, "The bucket policy does not exist."},
+    [S3_NO_SUCH_CORS_CONFIGURATION] = {"NoSuchCORSConfiguration", 404,
+                                       "The CORS configuration does not exist."},
+    [S3_NO_SUCH_ENCRYPTION_CONFIGURATION] = {"ServerSideEncryptionConfigurationNotFoundError", 404,
+                                             "The server side encryption configuration was not found."},
+    [S3_NO_SUCH_LIFECYCLE_CONFIGURATION] = {"NoSuchLifecycleConfiguration", 404,
+                                            "The lifecycle configuration does not exist."},
+    [S3_NO_SUCH_OBJECT_LOCK_CONFIGURATION] = {"ObjectLockConfigurationNotFoundError", 404,
+                                              "Object Lock configuration does not exist for this bucket."},
+    [S3_NO_SUCH_OWNERSHIP_CONTROLS] = {"OwnershipControlsNotFoundError", 404,
+                                       "The bucket ownership controls were not found."},
+    [S3_NO_SUCH_PUBLIC_ACCESS_BLOCK] = {"NoSuchPublicAccessBlockConfiguration", 404,
+                                        "The public access block configuration was not found."},
+    [S3_NO_SUCH_REPLICATION_CONFIGURATION] = {"ReplicationConfigurationNotFoundError", 404,
+                                              "The replication configuration was not found."},
+    [S3_NO_SUCH_TAG_SET] = {"NoSuchTagSet", 404, "The TagSet does not exist."},
+    [S3_NO_SUCH_UPLOAD] = {"NoSuchUpload", 404,
+                           "The specified multipart upload does not exist. The upload ID might be invalid, "
+                           "or the multipart upload might have been aborted or completed."},
+    [S3_NO_SUCH_VERSION] = {"NoSuchVersion", 404,
+                            "The version ID specified in the request does not match an existing version."},
+    [S3_NO_SUCH_WEBSITE_CONFIGURATION] = {"NoSuchWebsiteConfiguration", 404,
+                                          "The specified bucket does not have a website configuration."},
+    [S3_NOT_MODIFIED] = {"NotModified", 304, "Not Modified"},
+    [S3_POST_TOO_LARGE] = {"MaxPostPreDataLengthExceeded", 400,
+                           "Your POST request fields preceding the upload file were too large."},
+    [S3_UNEXPECTED_CONTENT] = {"UnexpectedContent", 400, "This request does not support content."},
 };
 _Static_assert(sizeof(errors) / sizeof(errors[0]) == S3_CODE_COUNT, "a row per code");
 

@@ -1,33 +1,101 @@
 /* The query of a request: each parameter is in the table, for this operation, once. */
 #include "s3/request_parts.h"
 
-enum param_use { PARAM_IGNORED, PARAM_OVERRIDE, PARAM_PREFIX, PARAM_MAX_BUCKETS, PARAM_NULL_VERSION };
-
-#define BIT(op) (1u << (op))
-enum {
-    ANY_OP = BIT(S3_OP_COUNT) - 1,
-    READS = BIT(S3_OP_GET_OBJECT) | BIT(S3_OP_HEAD_OBJECT),
+enum param_use {
+    PARAM_IGNORED,
+    PARAM_OVERRIDE,
+    PARAM_NULL_VERSION,
+    PARAM_TEXT,   /* goes where `place` says */
+    PARAM_NUMBER, /* the same, from `least` to `most`; larger is cut where `cut` says so */
+    PARAM_TOKEN,
+    PARAM_URL,  /* encoding-type */
+    PARAM_TYPE, /* list-type */
+    PARAM_OWNER
 };
+
+#define BIT          S3_OP_BIT
+#define READS        (BIT(S3_OP_GET_OBJECT) | BIT(S3_OP_HEAD_OBJECT))
+#define OBJECT_LISTS (BIT(S3_OP_LIST_OBJECTS) | BIT(S3_OP_LIST_OBJECTS_V2) | BIT(S3_OP_LIST_OBJECT_VERSIONS))
+#define LISTS        (OBJECT_LISTS | BIT(S3_OP_LIST_MULTIPART_UPLOADS))
+#define UPLOADS      (BIT(S3_OP_UPLOAD_PART) | BIT(S3_OP_UPLOAD_PART_COPY))
+#define WITH_UPLOAD                                                                                          \
+    (UPLOADS | BIT(S3_OP_COMPLETE_MULTIPART_UPLOAD) | BIT(S3_OP_ABORT_MULTIPART_UPLOAD) |                    \
+     BIT(S3_OP_LIST_PARTS))
+#define VERSIONED                                                                                            \
+    (READS | BIT(S3_OP_DELETE_OBJECT) | BIT(S3_OP_GET_OBJECT_ATTRIBUTES) | BIT(S3_OP_GET_OBJECT_TAGGING) |   \
+     BIT(S3_OP_PUT_OBJECT_TAGGING) | BIT(S3_OP_DELETE_OBJECT_TAGGING) | BIT(S3_OP_GET_OBJECT_ACL) |          \
+     BIT(S3_OP_PUT_OBJECT_ACL))
+
+#define AT(member) offsetof(struct s3_request, member)
 
 static const struct param_rule {
     struct span name;
     enum param_use use;
-    unsigned ops; /* BIT(op) of those that know it */
+    uint64_t ops; /* BIT(op) of those that know it */
     struct span header;
+    size_t place; /* of a struct span or a uint32_t in s3_request */
+    uint32_t least, most;
+    bool cut;
 } params[] = {
-    {SPAN("x-id"), PARAM_IGNORED, ANY_OP, SPAN("")},
+    {SPAN("x-id"), PARAM_IGNORED, S3_ANY_OP},
     {SPAN("response-content-type"), PARAM_OVERRIDE, READS, SPAN("Content-Type")},
     {SPAN("response-content-language"), PARAM_OVERRIDE, READS, SPAN("Content-Language")},
     {SPAN("response-content-disposition"), PARAM_OVERRIDE, READS, SPAN("Content-Disposition")},
     {SPAN("response-content-encoding"), PARAM_OVERRIDE, READS, SPAN("Content-Encoding")},
     {SPAN("response-cache-control"), PARAM_OVERRIDE, READS, SPAN("Cache-Control")},
     {SPAN("response-expires"), PARAM_OVERRIDE, READS, SPAN("Expires")},
-    {SPAN("versionId"), PARAM_NULL_VERSION, READS | BIT(S3_OP_DELETE_OBJECT), SPAN("")},
-    {SPAN("prefix"), PARAM_PREFIX, BIT(S3_OP_LIST_BUCKETS), SPAN("")},
-    {SPAN("max-buckets"), PARAM_MAX_BUCKETS, BIT(S3_OP_LIST_BUCKETS), SPAN("")},
+    {SPAN("versionId"), PARAM_NULL_VERSION, VERSIONED},
+    {SPAN("partNumber"), PARAM_NUMBER, READS | UPLOADS, .place = AT(part_number), .least = 1,
+     .most = S3_PART_NUMBER_MAX},
+    {SPAN("uploadId"), PARAM_TEXT, WITH_UPLOAD, .place = AT(upload_id)},
+    {SPAN("uploads"), PARAM_IGNORED, BIT(S3_OP_CREATE_MULTIPART_UPLOAD) | BIT(S3_OP_LIST_MULTIPART_UPLOADS)},
+    {SPAN("delete"), PARAM_IGNORED, BIT(S3_OP_DELETE_OBJECTS)},
+    {SPAN("versions"), PARAM_IGNORED, BIT(S3_OP_LIST_OBJECT_VERSIONS)},
+    {SPAN("location"), PARAM_IGNORED, BIT(S3_OP_GET_BUCKET_LOCATION)},
+    {SPAN("versioning"), PARAM_IGNORED, BIT(S3_OP_GET_BUCKET_VERSIONING)},
+    {SPAN("acl"), PARAM_IGNORED,
+     BIT(S3_OP_GET_BUCKET_ACL) | BIT(S3_OP_PUT_BUCKET_ACL) | BIT(S3_OP_GET_OBJECT_ACL) |
+         BIT(S3_OP_PUT_OBJECT_ACL)},
+    {SPAN("tagging"), PARAM_IGNORED,
+     BIT(S3_OP_GET_OBJECT_TAGGING) | BIT(S3_OP_PUT_OBJECT_TAGGING) | BIT(S3_OP_DELETE_OBJECT_TAGGING)},
+    {SPAN("attributes"), PARAM_IGNORED, BIT(S3_OP_GET_OBJECT_ATTRIBUTES)},
+    {SPAN("list-type"), PARAM_TYPE, BIT(S3_OP_LIST_OBJECTS_V2)},
+    {SPAN("prefix"), PARAM_TEXT, LISTS | BIT(S3_OP_LIST_BUCKETS), .place = AT(prefix)},
+    {SPAN("delimiter"), PARAM_TEXT, LISTS, .place = AT(delimiter)},
+    {SPAN("marker"), PARAM_TEXT, BIT(S3_OP_LIST_OBJECTS), .place = AT(marker)},
+    {SPAN("start-after"), PARAM_TEXT, BIT(S3_OP_LIST_OBJECTS_V2), .place = AT(marker)},
+    {SPAN("key-marker"), PARAM_TEXT, BIT(S3_OP_LIST_OBJECT_VERSIONS) | BIT(S3_OP_LIST_MULTIPART_UPLOADS),
+     .place = AT(marker)},
+    {SPAN("version-id-marker"), PARAM_TEXT, BIT(S3_OP_LIST_OBJECT_VERSIONS), .place = AT(id_marker)},
+    {SPAN("upload-id-marker"), PARAM_TEXT, BIT(S3_OP_LIST_MULTIPART_UPLOADS), .place = AT(id_marker)},
+    {SPAN("continuation-token"), PARAM_TOKEN, BIT(S3_OP_LIST_OBJECTS_V2) | BIT(S3_OP_LIST_BUCKETS)},
+    {SPAN("max-keys"), PARAM_NUMBER, OBJECT_LISTS, .place = AT(max_keys), .most = S3_LIST_KEYS_MAX,
+     .cut = true},
+    {SPAN("max-uploads"), PARAM_NUMBER, BIT(S3_OP_LIST_MULTIPART_UPLOADS), .place = AT(max_keys),
+     .most = S3_LIST_KEYS_MAX, .cut = true},
+    {SPAN("max-parts"), PARAM_NUMBER, BIT(S3_OP_LIST_PARTS), .place = AT(max_keys), .most = S3_LIST_KEYS_MAX,
+     .cut = true},
+    {SPAN("max-buckets"), PARAM_NUMBER, BIT(S3_OP_LIST_BUCKETS), .place = AT(max_keys), .least = 1,
+     .most = 10000},
+    {SPAN("part-number-marker"), PARAM_NUMBER, BIT(S3_OP_LIST_PARTS), .place = AT(part_marker),
+     .most = INT32_MAX, .cut = true},
+    {SPAN("encoding-type"), PARAM_URL, LISTS},
+    {SPAN("fetch-owner"), PARAM_OWNER, BIT(S3_OP_LIST_OBJECTS_V2)},
 };
 enum { PARAM_COUNT = sizeof(params) / sizeof(params[0]) };
-_Static_assert(PARAM_COUNT <= 32, "seen is 32 bits");
+_Static_assert(PARAM_COUNT <= 64, "seen is 64 bits");
+
+/* What a presigned URL has besides; auth/ looks at the values. */
+static bool is_proof(const struct s3_parse *p, struct span name)
+{
+    static const char *const names[] = {"X-Amz-Algorithm", "X-Amz-Credential",    "X-Amz-Date",
+                                        "X-Amz-Expires",   "X-Amz-SignedHeaders", "X-Amz-Signature"};
+
+    for (size_t i = 0; p->proof == S3_PROOF_QUERY && i < sizeof(names) / sizeof(names[0]); i++)
+        if (span_is(name, names[i]))
+            return true;
+    return false;
+}
 
 static const struct param_rule *find_param(struct span name, enum s3_op op)
 {
@@ -46,32 +114,59 @@ static bool printable(struct span value)
     return true;
 }
 
+static enum s3_code apply_number(const struct s3_parse *p, const struct param_rule *rule, struct span value)
+{
+    uint64_t number;
+    uint32_t *place = (uint32_t *)(void *)((char *)p->out + rule->place);
+
+    if (value.len == 0 && rule->cut)
+        return S3_OK;
+    if (!span_to_u64(value, &number) || number < rule->least || (number > rule->most && !rule->cut))
+        return s3_refuse(p, S3_INVALID_ARGUMENT, "%.*s is a number from %u to %u, not '%.*s'.",
+                         S3_SHOWN(rule->name), rule->least, rule->most, S3_SHOWN(value));
+    *place = number > rule->most ? rule->most : (uint32_t)number;
+    return S3_OK;
+}
+
 static enum s3_code apply(const struct s3_parse *p, const struct param_rule *rule, struct span value)
 {
     struct s3_request *out = p->out;
-    uint64_t number;
 
     switch (rule->use) {
     case PARAM_IGNORED: return S3_OK;
     case PARAM_OVERRIDE:
+        if (p->proof == S3_PROOF_NONE)
+            return s3_refuse(p, S3_INVALID_REQUEST, "'%.*s' needs a signed request.", S3_SHOWN(rule->name));
         if (!printable(value))
             return s3_refuse(p, S3_INVALID_ARGUMENT, "The value of '%.*s' holds control characters.",
                              S3_SHOWN(rule->name));
         out->overrides[out->override_count++] = (struct s3_override){rule->header, value};
         return S3_OK;
-    case PARAM_PREFIX: out->prefix = value; return S3_OK;
-    case PARAM_MAX_BUCKETS:
-        if (!span_to_u64(value, &number) || number < 1 || number > 10000)
-            return s3_refuse(p, S3_INVALID_ARGUMENT, "max-buckets is a number from 1 to 10000, not '%.*s'.",
-                             S3_SHOWN(value));
-        out->max_buckets = (uint32_t)number;
-        return S3_OK;
     case PARAM_NULL_VERSION:
         if (!span_is(value, "null"))
-            return s3_refuse(p, S3_NOT_IMPLEMENTED,
+            return s3_refuse(p, S3_NO_SUCH_VERSION,
                              "Buckets have no versions: the only versionId is 'null', not '%.*s'.",
                              S3_SHOWN(value));
         return S3_OK;
+    case PARAM_TEXT: *(struct span *)(void *)((char *)out + rule->place) = value; return S3_OK;
+    case PARAM_NUMBER: return apply_number(p, rule, value);
+    case PARAM_TOKEN:
+        out->continuation_token = value;
+        out->has_token = true;
+        return value.len <= S3_TOKEN_BYTES_MAX
+                   ? S3_OK
+                   : s3_refuse(p, S3_INVALID_ARGUMENT, "The continuation token provided is incorrect.");
+    case PARAM_URL:
+        if (!span_is(value, "url"))
+            return s3_refuse(p, S3_INVALID_ARGUMENT, "Invalid Encoding Method specified in Request: '%.*s'.",
+                             S3_SHOWN(value));
+        out->url_encoding = true;
+        return S3_OK;
+    case PARAM_TYPE:
+        if (!span_is(value, "2"))
+            return s3_refuse(p, S3_INVALID_ARGUMENT, "list-type is 2, not '%.*s'.", S3_SHOWN(value));
+        return S3_OK;
+    case PARAM_OWNER: out->fetch_owner = span_ieq(value, SPAN("true")); return S3_OK;
     }
     return S3_INTERNAL_ERROR;
 }
@@ -79,8 +174,11 @@ static enum s3_code apply(const struct s3_parse *p, const struct param_rule *rul
 enum s3_code s3_query_parse(const struct s3_parse *p)
 {
     struct span left = p->out->query;
-    unsigned seen = 0;
+    bool setting = false;
+    uint64_t seen = 0;
 
+    if (p->out->op == S3_OP_LIST_BUCKETS)
+        p->out->max_keys = 10000;
     while (left.len) {
         struct span value = span_cut(&left, '&');
         struct span name = span_cut(&value, '=');
@@ -93,15 +191,25 @@ enum s3_code s3_query_parse(const struct s3_parse *p)
             *p->message = "The query is not valid: its escapes are %XX but not %00.";
             return S3_INVALID_URI;
         }
+        if (is_proof(p, name))
+            continue;
+        if (p->proof == S3_PROOF_QUERY && !p->out->payload_text.at && span_is(name, "X-Amz-Content-Sha256")) {
+            p->out->payload_text = value; /* headers.c looks at it */
+            continue;
+        }
+        if (p->out->op == S3_OP_GET_BUCKET_SETTING && !setting && s3_is_setting(name)) {
+            setting = true;
+            continue;
+        }
         rule = find_param(name, p->out->op);
         if (!rule)
             return s3_refuse(p, S3_NOT_IMPLEMENTED,
                              "The sub-resource or query parameter '%.*s' is not implemented for %s.",
                              S3_SHOWN(name), s3_op_name(p->out->op));
-        if (seen & 1u << (rule - params))
+        if (seen & 1ull << (rule - params))
             return s3_refuse(p, S3_INVALID_ARGUMENT, "The query parameter '%.*s' is there twice.",
                              S3_SHOWN(name));
-        seen |= 1u << (rule - params);
+        seen |= 1ull << (rule - params);
         code = apply(p, rule, value);
         if (code != S3_OK)
             return code;

@@ -8,6 +8,7 @@
 struct s3_parse {
     struct s3_request *out;
     const struct http_head *head;
+    enum s3_proof proof;
     struct arena *arena;
     const char **message;
 };
@@ -18,9 +19,16 @@ struct s3_parse {
 /* For "%.*s": cut to a readable length. */
 #define S3_SHOWN(s) SPAN_ARG(span_head((s), 80))
 
-/* out->query -> overrides, prefix, max_buckets. */
+/* Sets of operations, for the tables of parameters and fields. */
+#define S3_OP_BIT(op) (1ull << (op))
+#define S3_ANY_OP     (S3_OP_BIT(S3_OP_COUNT) - 1)
+
+/* out->query -> what the operation's parameters say. */
 enum s3_code s3_query_parse(const struct s3_parse *p) MUST_CHECK;
-/* The header fields -> payload, digests, range. */
+/* The header fields -> payload, digests, conditions, copy source. */
 enum s3_code s3_headers_parse(const struct s3_parse *p) MUST_CHECK;
+/* setting.c: does the query name a bucket's setting? */
+bool s3_setting_of_query(struct span query, enum s3_setting *out);
+bool s3_is_setting(struct span name);
 
 #endif

@@ -8,23 +8,24 @@ static bool unreserved(char c)
            c == '.' || c == '_' || c == '~';
 }
 
-struct span s3_path_encode(struct arena *arena, struct span key)
+/* `also` stays as it is besides the unreserved ones. */
+static struct span encode(struct arena *arena, struct span text, char also)
 {
     static const char digits[] = "0123456789ABCDEF";
     size_t escapes = 0;
     char *out, *p;
 
-    for (size_t i = 0; i < key.len; i++)
-        escapes += !unreserved(key.at[i]) && key.at[i] != '/';
-    if (!escapes && key.len)
-        return key;
-    p = out = arena_alloc(arena, key.len + 2 * escapes + 1);
+    for (size_t i = 0; i < text.len; i++)
+        escapes += !unreserved(text.at[i]) && text.at[i] != also;
+    if (!escapes && text.len)
+        return text;
+    p = out = arena_alloc(arena, text.len + 2 * escapes + 1);
     if (!out)
         return (struct span){0};
-    for (size_t i = 0; i < key.len; i++) {
-        uint8_t c = (uint8_t)key.at[i];
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = (uint8_t)text.at[i];
 
-        if (unreserved((char)c) || c == '/') {
+        if (unreserved((char)c) || c == (uint8_t)also) {
             *p++ = (char)c;
         } else {
             *p++ = '%';
@@ -33,6 +34,16 @@ struct span s3_path_encode(struct arena *arena, struct span key)
         }
     }
     return (struct span){out, (size_t)(p - out)};
+}
+
+struct span s3_path_encode(struct arena *arena, struct span key)
+{
+    return encode(arena, key, '/');
+}
+
+struct span s3_query_encode(struct arena *arena, struct span text)
+{
+    return encode(arena, text, '-');
 }
 
 bool s3_decode(struct arena *arena, struct span text, bool plus_is_space, struct span *out)

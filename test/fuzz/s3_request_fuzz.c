@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     arena_init(&arena, 256 * 1024);
     head_from_text(&head, text);
-    code = s3_request_parse(&request, &head, &arena, &message);
+    code = s3_request_parse(&request, &head, S3_PROOF_HEADER, NULL, &arena, &message);
     CHECK(code < S3_CODE_COUNT);
     CHECK(!message || strlen(message) > 0);
     if (code == S3_OK)

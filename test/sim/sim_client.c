@@ -59,8 +59,12 @@ static void feed(struct client *c)
     c->feeding = false;
     if (left == 0) {
         c->verified = true;
-        check_verified(c->host->check, c->written);
-        write_verified(c->write);
+        if (sim_chance(sim_of(c), 200)) {
+            write_hold(c->write);
+        } else {
+            check_verified(c->host->check, c->written);
+            write_verified(c->write);
+        }
         if (c->host->slow && sim_chance(sim_of(c), 40))
             sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 200));
         return;
@@ -82,6 +86,19 @@ static void on_drain(void *ctx)
 
     if (!c->feeding)
         feed_later(c);
+}
+
+/* A conditional write has its key: it goes on now, or its condition does not hold. */
+static void on_held(void *ctx)
+{
+    struct client *c = ctx;
+
+    if (sim_chance(sim_of(c), 200)) {
+        leave(c);
+        return;
+    }
+    check_verified(c->host->check, c->written);
+    write_verified(c->write);
 }
 
 static uint32_t stored_of(const struct write_verdict *v)
@@ -111,7 +128,7 @@ static void on_verdict(void *ctx, const struct write_verdict *v)
     client_next(c);
 }
 
-static const struct write_events write_events = {.drain = on_drain, .verdict = on_verdict};
+static const struct write_events write_events = {.held = on_held, .drain = on_drain, .verdict = on_verdict};
 
 static void write_begin(struct client *c)
 {

@@ -34,6 +34,9 @@ struct boot {
     struct hlc hlc;
     struct random random;
     struct chunk_budget budget;
+    struct keyhold table;
+    struct keyhold_port holds;
+    struct timer deliver; /* of what the table grants */
     struct env env;
     struct repair *repair;
     bool repair_stopped;
@@ -131,6 +134,18 @@ static void on_health(void *ctx, struct health *h)
         repair_kick(b->repair, true);
 }
 
+static void on_deliver(struct timer *t)
+{
+    keyhold_deliver(&LIST_ENTRY(t, struct boot, deliver)->holds);
+}
+
+static void wake_holds(struct keyhold_port *p)
+{
+    struct boot *b = LIST_ENTRY(p, struct boot, holds);
+
+    clock_start(&b->clock.clock, &b->deliver, 0);
+}
+
 static bool bucket_replicas(void *ctx, uint32_t bucket, struct replica_set *out)
 {
     struct boot *b = ctx;
@@ -165,11 +180,15 @@ static void boot(struct world *w)
     hlc_init(&b->hlc, 1, b->number);
     random_init(&b->random, random_u64(&w->sim.random));
     chunk_budget_init(&b->budget, (uint64_t)w->budget_chunks * CHUNK_BYTES);
+    keyhold_init(&b->table);
+    keyhold_port_init(&b->holds, &b->table, wake_holds);
+    timer_init(&b->deliver, on_deliver);
     b->env = (struct env){.clock = &b->clock.clock,
                           .journal = &b->journal.journal,
                           .random = &b->random,
                           .hlc = &b->hlc,
                           .budget = &b->budget,
+                          .holds = &b->holds,
                           .terms = w->terms,
                           .on_hint = on_hint,
                           .owner = b};
@@ -225,6 +244,9 @@ static void crash(struct world *w)
     repair_free(b->repair);
     for (uint32_t slot = 0; slot < w->replicas; slot++)
         sim_replica_fini(&b->replicas[slot]);
+    clock_stop(&b->clock.clock, &b->deliver);
+    keyhold_port_fini(&b->holds);
+    keyhold_fini(&b->table);           /* every hold has ended */
     assert(b->clock.clock.count == 0); /* every timer went with its owner */
     clock_fini(&b->clock.clock);
     assert(chunk_taken(&b->budget) == 0);

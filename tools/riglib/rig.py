@@ -130,6 +130,7 @@ class Rig:
                 self.describe_external(backend)
             else:
                 count, command = kinds.KINDS[kind]
+                backend["profile"] = kind
                 ports = process.free_ports(count)
                 backend["ports"], backend["endpoint"] = ports, f"http://127.0.0.1:{ports[0]}"
                 backend["argv"], backend["env"] = command(home, ports, backend["access_key"], backend["secret_key"])

@@ -14,8 +14,11 @@
 #define BACKENDS                                                                                             \
     "backends: [{name: a, endpoint: 'http://h:1', access_key: x, secret_key: s},\n"                          \
     "           {name: b, endpoint: 'http://h:2', access_key: x, secret_key: s}]\n"
-#define LEAST           KEYS BACKENDS /* two backends, four lines */
-#define BACKEND(fields) KEYS "backends: [{name: a, access_key: x, " fields "}]\n"
+#define LEAST                  KEYS BACKENDS /* two backends, four lines */
+#define BACKEND(fields)        KEYS "backends: [{name: a, access_key: x, " fields "}]\n"
+
+#define BUCKET(fields)         LEAST "buckets: [{name: media, replicas: [a], " fields "}]\n"
+#define CORS(origins, methods) BUCKET("cors: [{allowed_origins: " origins ", allowed_methods: " methods "}]")
 
 static const struct {
     const char *text;
@@ -118,6 +121,18 @@ static const struct {
      "f.yaml:3: backends[1].name: 'a' is there twice"},
     {KEYS "backends: [{name: 'a b', access_key: x, secret_key: s, endpoint: 'http://h'}]\n",
      "backends[0].name: may have letters"},
+    {BACKEND("secret_key: s, endpoint: 'http://h', profile: amazon"),
+     "backends[0].profile: is none of: generic aws minio"},
+    {BACKEND("secret_key: s, endpoint: 'http://h', capabilities: {barrier: none}"),
+     "backends[0].capabilities.barrier: 'none' is not one of: trailer, hash, length, parts"},
+    {BACKEND("secret_key: s, endpoint: 'http://h', capabilities: {list_ordr: path}"),
+     "did you mean 'list_order'?"},
+    {BACKEND("secret_key: s, endpoint: 'http://h', capabilities: {key_folding: dots}"),
+     "backends[0].capabilities.key_folding: must be a list of words"},
+    {BACKEND("secret_key: s, endpoint: 'http://h', capabilities: {key_folding: [dots, commas]}"),
+     "backends[0].capabilities.key_folding: 'commas' is not one of: lead, slashes, dots, tail, tail_body"},
+    {BACKEND("secret_key: s, endpoint: 'http://h', capabilities: {max_parts: 10001}"),
+     "backends[0].capabilities.max_parts: '10001' is not a number from 1 to 10000"},
     /* buckets */
     {LEAST "buckets: [{name: UP, replicas: [a]}]\n", "buckets[0].name: is no valid bucket name"},
     {LEAST "buckets: [{replicas: [a]}]\n", "buckets[0].name: is missing"},
@@ -138,6 +153,32 @@ static const struct {
      "'long' is not one of: all, need"},
     {LEAST "defaults: {replicas: [a/b]}\n", "defaults.replicas: 'a/b': name the backend only"},
     {LEAST "defaults: {replicas: [q]}\n", "there is no backend 'q'"},
+    /* the front */
+    {LEAST "domains: [S3.example.org]\n", "f.yaml:4: domains: 'S3.example.org' is no name of a host"},
+    {LEAST "domains: [s3.example.org, 's3.example.org:8000']\n",
+     "'s3.example.org:8000' is no name of a host"},
+    {LEAST "domains: [.example.org]\n", "'.example.org' is no name"},
+    {LEAST "domains: [a..b]\n", "'a..b' is no name"},
+    {LEAST "domains: [example.org.]\n", "'example.org.' is no name"},
+    {LEAST "domains: ['*.example.org']\n", "is no name of a host"},
+    {LEAST "domains: s3.example.org\n", "domains: must be a list of texts"},
+    {BUCKET("public_read: yes"), "buckets[0].public_read: 'yes' is not one of: false, true"},
+    {BUCKET("cors: {}"), "buckets[0].cors: must be a list of mappings"},
+    {BUCKET("cors: [{}]"), "buckets[0].cors[0].allowed_origins: is missing"},
+    {BUCKET("cors: [{allowed_origins: ['*']}]"), "buckets[0].cors[0].allowed_methods: is missing"},
+    {CORS("[]", "[GET]"), "allowed_origins: has 0 entries, not 1 to 100"},
+    {CORS("['http://*.a.*']", "[GET]"), "'http://*.a.*' has more than one *"},
+    {CORS("[app.example.org]", "[GET]"), "'app.example.org' is no origin: scheme://host[:port]"},
+    {CORS("['https://']", "[GET]"), "'https://' is no origin"},
+    {CORS("['https://a/']", "[GET]"), "'https://a/' is no origin: it has a path"},
+    {CORS("['https://a, https://b']", "[GET]"), "may not have spaces"},
+    {CORS("['https://<a>']", "[GET]"), "may not have spaces, quotes, commas or brackets"},
+    {CORS("['*']", "[get]"), "allowed_methods: 'get' is none of GET, HEAD, PUT, POST, DELETE"},
+    {CORS("['*']", "[OPTIONS]"), "'OPTIONS' is none of"},
+    {CORS("['*']", "[GET], allowed_headers: ['a b']"), "allowed_headers: 'a b' is no name of a header"},
+    {CORS("['*']", "[GET], allowed_headers: ['**']"), "allowed_headers: '**' has more than one *"},
+    {CORS("['*']", "[GET], expose_headers: ['x-*']"), "expose_headers: 'x-*' may not have a *"},
+    {CORS("['*']", "[GET], max_age_s: 86401"), "max_age_s: '86401' is not a number from 0 to 86400"},
     /* what must agree */
     {LEAST "terms: {lease_ms: 1000}\n",
      "f.yaml:4: terms.lease_ms: terms.lease_ms (1000) must be more than terms.lease_margin_ms (2000)"},
@@ -244,6 +285,34 @@ static void an_example_with_three_backends_is_understood(void **state)
     assert_int_equal(config_need(&c->defaults.ack, 3), 1);
     assert_int_equal(c->body_budget, 128 << 20);
     assert_int_equal(c->terms.ambiguity_ms, 30000);
+    config_free(c);
+}
+
+static void the_front_is_closed_unless_it_is_told_otherwise(void **state)
+{
+    struct config *c;
+
+    assert_int_equal(config_parse(&c, "f.yaml", SPAN(BUCKET("ack: {need: 1}"))), ERR_OK);
+    assert_int_equal(c->domains.count, 0);
+    assert_false(c->buckets.at[0].public_read);
+    assert_int_equal(c->buckets.at[0].cors.count, 0);
+    config_free(c);
+    assert_int_equal(
+        config_parse(
+            &c, "f.yaml",
+            SPAN(BUCKET("public_read: true, cors: [{allowed_origins: ['*'], allowed_methods: [GET]}, "
+                        "{allowed_origins: ['https://*.example.org', 'null', 'app://a'], "
+                        "allowed_methods: [PUT, POST], allowed_headers: ['*'], expose_headers: [ETag], "
+                        "max_age_s: 600}]") "domains: [s3.example.org, localhost]\n")),
+        ERR_OK);
+    assert_int_equal(c->domains.count, 2);
+    assert_string_equal(c->domains.at[0], "s3.example.org");
+    assert_true(c->buckets.at[0].public_read);
+    assert_int_equal(c->buckets.at[0].cors.count, 2);
+    assert_int_equal(c->buckets.at[0].cors.at[0].allowed_headers.count, 0);
+    assert_int_equal(c->buckets.at[0].cors.at[1].allowed_origins.count, 3);
+    assert_string_equal(c->buckets.at[0].cors.at[1].expose_headers.at[0], "ETag");
+    assert_int_equal(c->buckets.at[0].cors.at[1].max_age_s, 600);
     config_free(c);
 }
 
@@ -511,10 +580,18 @@ static const size_t sizes[CONFIG_TYPES] = {
     [CONFIG_BYTES] = sizeof(uint64_t),
     [CONFIG_MS] = sizeof(uint64_t),
     [CONFIG_WORD] = sizeof(uint64_t),
+    [CONFIG_WORDS] = sizeof(uint64_t),
     [CONFIG_ADDRESS] = sizeof(struct config_address),
     [CONFIG_TEXTS] = sizeof(struct config_texts),
     [CONFIG_RECORDS] = sizeof(struct config_keys),
 };
+
+/* Those of a capability have none: they are the profile's. */
+static void check_number(const struct config_record *record, const struct config_row *row)
+{
+    assert_true(row->least < row->most);
+    assert_int_equal(record == &config_capabilities, row->fallback == NULL);
+}
 
 static void check_record(const struct config_record *record)
 {
@@ -529,7 +606,7 @@ static void check_record(const struct config_record *record)
         assert_int_equal(row->type == CONFIG_MS, span_ends(name, SPAN("_ms")));
         assert_true(row->type != CONFIG_PATH || span_ends(name, SPAN("_file")) || span_is(name, "path"));
         if (row->type == CONFIG_COUNT || row->type == CONFIG_BYTES || row->type == CONFIG_MS)
-            assert_true(row->least < row->most && row->fallback);
+            check_number(record, row);
         if (row->record)
             check_record(row->record);
     }
@@ -540,6 +617,28 @@ static void every_row_fits_its_field(void **state)
     check_record(&config_table);
 }
 
+static void a_backend_is_as_its_profile_but_for_what_is_given(void **state)
+{
+    static const struct span text =
+        SPAN(KEYS "backends:\n"
+                  "- {name: a, access_key: x, secret_key: s, endpoint: 'http://h', profile: seaweedfs,\n"
+                  "   capabilities: {list_order: bytes, key_folding: [], min_part: 6MiB,\n"
+                  "                  checksum_headers: [crc32, sha1]}}\n"
+                  "- {name: b, access_key: x, secret_key: s, endpoint: 'http://i'}\n");
+    struct config *c;
+
+    assert_int_equal(config_parse(&c, "f.yaml", text), ERR_OK);
+    assert_int_equal(c->backends.at[0].can.barrier, S3_BARRIER_TRAILER);
+    assert_int_equal(c->backends.at[0].can.list_order, S3_LIST_ORDER_BYTES);
+    assert_int_equal(c->backends.at[0].can.key_folding, CAPABILITY_SET);
+    assert_int_equal(c->backends.at[0].can.checksum_headers,
+                     CAPABILITY_SET | 1u << S3_CHECKSUM_CRC32 | 1u << S3_CHECKSUM_SHA1);
+    assert_int_equal(c->backends.at[0].can.min_part, 6 << 20);
+    assert_memory_equal(&c->backends.at[1].can, &capability_profile("generic")->can,
+                        sizeof(struct capabilities));
+    config_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -547,6 +646,8 @@ int main(void)
         cmocka_unit_test(all_mistakes_are_told_at_once),
         cmocka_unit_test(endless_mistakes_are_counted_and_the_first_are_told),
         cmocka_unit_test(an_example_with_three_backends_is_understood),
+        cmocka_unit_test(the_front_is_closed_unless_it_is_told_otherwise),
+        cmocka_unit_test(a_backend_is_as_its_profile_but_for_what_is_given),
         cmocka_unit_test(need_is_a_word_or_a_number_of_replicas),
         cmocka_unit_test(values_come_from_the_environment),
         cmocka_unit_test_setup_teardown(a_secret_file_is_found_beside_the_configuration, make_folder,

@@ -28,16 +28,19 @@ static inline void check_text(struct outcome *out, struct span text, bool raw, s
     memset(out, 0, sizeof(*out));
     head_from_text(&head, text);
     out->code = sigv4_claim_parse(&out->claim, &head, arena, &out->message);
+    if (out->code == S3_OK && out->claim.proof == S3_PROOF_NONE)
+        out->code = S3_ACCESS_DENIED;
     if (out->code != S3_OK)
         return;
     if (raw) {
+        out->request.payload_text = SPAN("UNSIGNED-PAYLOAD");
         out->request.query = head.target;
         out->request.path = span_cut(&out->request.query, '?');
         for (size_t i = 0; i < head.header_count; i++)
             if (span_ieq(head.headers[i].name, SPAN("x-amz-content-sha256")))
                 out->request.payload_text = head.headers[i].value;
     } else {
-        out->code = s3_request_parse(&out->request, &head, arena, &out->message);
+        out->code = s3_request_parse(&out->request, &head, out->claim.proof, NULL, arena, &out->message);
     }
     if (out->code == S3_OK)
         out->code = sigv4_verify(keys, &out->claim, secret, SPAN(REGION), &head, &out->request, now_unix_s,

@@ -41,6 +41,7 @@ static void a_claim_is_taken_apart(void **state)
 
     for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
         expect(forms[i], S3_OK, NULL);
+        assert_int_equal(claim.proof, S3_PROOF_HEADER);
         assert_true(span_is(claim.access_key, "K"));
         assert_true(span_is(claim.day, "20130524"));
         assert_true(span_is(claim.region, "us-east-1"));
@@ -77,7 +78,6 @@ static void the_date_field_serves_without_x_amz_date(void **state)
 
 static void other_proofs_are_refused_with_what_to_use(void **state)
 {
-    expect("GET /\nHost: h\n" DATE, S3_ACCESS_DENIED, "Anonymous");
     expect("GET /\nAuthorization: AWS K:c2ln\n" DATE, S3_INVALID_REQUEST, "Version 2");
     expect("GET /\nAuthorization: Bearer x.y.z\n" DATE, S3_NOT_IMPLEMENTED, "Bearer");
     expect("GET /\nAuthorization: bearer x\n" DATE, S3_NOT_IMPLEMENTED, "Bearer");
@@ -85,10 +85,46 @@ static void other_proofs_are_refused_with_what_to_use(void **state)
     expect("GET /\nAuthorization: Basic YTpi\n" DATE, S3_INVALID_ARGUMENT, "Unsupported");
     expect("GET /\nAuthorization: \n" DATE, S3_INVALID_ARGUMENT, "Unsupported");
     expect("GET /\nAuthorization: AWS4-HMAC-SHA256\n" DATE, S3_INVALID_ARGUMENT, "Unsupported");
-    expect("GET /b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=1\n", S3_INVALID_REQUEST, "Presigned");
-    expect("GET /b/k?a=b&X-Amz-Signature=1\nAuthorization: " GOOD DATE, S3_INVALID_REQUEST, "Presigned");
-    expect("GET /b/k?AWSAccessKeyId=K&Signature=s&Expires=1\n", S3_INVALID_REQUEST, "Presigned");
+    expect("GET /b/k?AWSAccessKeyId=K&Signature=s&Expires=1\n", S3_INVALID_REQUEST,
+           "Use Signature Version 4");
+    expect("GET /b/k?AWSAccessKeyId=K\n", S3_INVALID_REQUEST, "Version 2");
+    expect("GET /b/k?Signatur%65=s\n", S3_INVALID_REQUEST, "Version 2");
     expect("GET /\nx-amz-security-token: t\nAuthorization: " GOOD DATE, S3_INVALID_REQUEST, "Session tokens");
+    expect("GET /?X-Amz-Signature=1&X-Amz-Security-Token=t\n", S3_INVALID_REQUEST, "Session tokens");
+    expect("GET /?X-Amz-Signature=1\nx-amz-security-token: t\n", S3_INVALID_REQUEST, "Session tokens");
+}
+
+static void no_proof_is_told_from_a_wrong_one(void **state)
+{
+    static const char *const texts[] = {"GET /\nHost: h\n" DATE, "GET /\n", "GET /b/k?x-amz-signature=1\n",
+                                        "GET /b/k?X-Amz-Expires=1&X-Amz-Date=1&X-Amz-SignedHeaders=host\n",
+                                        "GET /b/k?Expires=1&signature=x\n"};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        expect(texts[i], S3_OK, NULL);
+        assert_int_equal(claim.proof, S3_PROOF_NONE);
+        assert_int_equal(claim.access_key.len + claim.signature.len, 0);
+    }
+}
+
+static void two_proofs_are_one_too_many(void **state)
+{
+    static const char *const queries[] = {"X-Amz-Algorithm=AWS4-HMAC-SHA256",
+                                          "X-Amz-Signature=1",
+                                          "X-Amz-Credential=1",
+                                          "%58-Amz-Signature=1",
+                                          "a=b&X-Amz-Signature",
+                                          "AWSAccessKeyId=K&Signature=s&Expires=1",
+                                          "Signature=s"};
+
+    for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
+        char text[1024];
+
+        snprintf(text, sizeof(text), "GET /b/k?%s\nAuthorization: " GOOD DATE, queries[i]);
+        expect(text, S3_INVALID_ARGUMENT, "Only one auth mechanism allowed");
+        snprintf(text, sizeof(text), "GET /b/k?%s\nAuthorization: AWS K:s\n" DATE, queries[i]);
+        expect(text, S3_INVALID_ARGUMENT, "Only one auth mechanism allowed");
+    }
 }
 
 static void malformed_claims_are_refused(void **state)
@@ -147,6 +183,8 @@ int main(void)
         cmocka_unit_test(a_claim_is_taken_apart),
         cmocka_unit_test(the_date_field_serves_without_x_amz_date),
         cmocka_unit_test(other_proofs_are_refused_with_what_to_use),
+        cmocka_unit_test(no_proof_is_told_from_a_wrong_one),
+        cmocka_unit_test(two_proofs_are_one_too_many),
         cmocka_unit_test(malformed_claims_are_refused),
         cmocka_unit_test(dates_and_repeats_are_checked),
     };

@@ -60,6 +60,7 @@ struct replica_call {
     void *ctx;
     uint64_t offset;
     uint32_t crc, crc_given;
+    bool checksum_mode;
     char range[64], if_match[ETAG_CHARS_MAX];
     size_t header_count;
     struct span bytes; /* of an answer: what get_read gives next */
@@ -313,6 +314,7 @@ static inline enum err stage_get(struct replica *r, struct replica_call **out, c
         return e;
     (*out)->get_events = *events;
     (*out)->head_only = get->head_only;
+    (*out)->checksum_mode = get->checksum_mode;
     (*out)->header_count = get->header_count;
     for (size_t i = 0; i < get->header_count; i++) {
         if (span_ieq(get->headers[i].name, SPAN("range")))

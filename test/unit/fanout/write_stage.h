@@ -9,7 +9,7 @@
 struct owner {
     struct stage s;
     struct write *w; /* NULL once the verdict is there or the owner has left */
-    unsigned verdicts, drains;
+    unsigned verdicts, drains, helds;
     bool inside; /* one of the owner's calls is under way: nothing may be called back */
     struct write_verdict v;
 };
@@ -36,7 +36,16 @@ static inline void on_drain(void *ctx)
     o->drains++;
 }
 
-static const struct write_events owner_events = {.drain = on_drain, .verdict = on_verdict};
+static inline void on_held(void *ctx)
+{
+    struct owner *o = ctx;
+
+    assert_false(o->inside);
+    assert_int_equal(o->verdicts, 0);
+    o->helds++;
+}
+
+static const struct write_events owner_events = {.held = on_held, .drain = on_drain, .verdict = on_verdict};
 
 static inline struct write_spec put_spec(struct owner *o, uint64_t body_bytes, uint32_t need, bool wait_all)
 {

@@ -531,6 +531,60 @@ static void a_file_that_is_not_what_it_should_be_is_named(void **state)
     }
 }
 
+static enum err reload(const char *certificate, const char *key, const char **why)
+{
+    return tls_context_reload_server(server_tls, path_of(certificate), path_of(key), why);
+}
+
+/* On a connection that is open already, or with a handshake. */
+static void put_again(bool afresh)
+{
+    if (afresh) {
+        http_origin_free(origin);
+        tls_context_free(client_tls);
+        open_origin("localhost", path_of("ca.pem"));
+    }
+    put();
+}
+
+static void a_new_certificate_counts_for_new_connections(void **state)
+{
+    static const char *const broken[][2] = {{"none.pem", "good.key"},
+                                            {"good.key", "good.key"},
+                                            {"good.pem", "other.key"},
+                                            {"good.pem", "none.key"},
+                                            {"good.pem", "locked.key"}};
+    const char *why = NULL;
+
+    open_server("good");
+    open_origin("localhost", path_of("ca.pem"));
+    await(1);
+    put();
+    loop_run(loop);
+    assert_int_equal(call_done, ERR_OK);
+    assert_int_equal(reload("selfsigned.pem", "selfsigned.key", &why), ERR_OK);
+    await(1);
+    put_again(false);
+    loop_run(loop);
+    assert_int_equal(call_done, ERR_OK);
+    assert_int_equal(peer_ports[0], peer_ports[1]);
+    put_again(true);
+    loop_run(loop);
+    assert_int_equal(call_done, ERR_TLS); /* nobody signed it */
+
+    assert_int_equal(reload("good.pem", "good.key", &why), ERR_OK);
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        why = NULL;
+        assert_int_not_equal(reload(broken[i][0], broken[i][1], &why), ERR_OK);
+        assert_non_null(why);
+    }
+    await(1);
+    put_again(true);
+    loop_run(loop);
+    assert_int_equal(call_done, ERR_OK);
+    assert_int_equal(answer_bytes, ANSWER_BYTES);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -543,6 +597,7 @@ int main(void)
         CASE(a_connection_is_never_ended_without_saying_so),
         CASE(a_plain_server_behind_a_tls_origin_is_an_error),
         CASE(a_file_that_is_not_what_it_should_be_is_named),
+        CASE(a_new_certificate_counts_for_new_connections),
     };
     return cmocka_run_group_tests(tests, make_certificates, remove_certificates);
 }

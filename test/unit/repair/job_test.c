@@ -4,7 +4,9 @@
 
 #include "repair/job.h"
 
-#define BODY "the content"
+#define BODY           "the content"
+#define CRC32_OF_BODY  "a2edcw==" /* as zlib and sha256sum know them */
+#define SHA256_OF_BODY "blaeBctvhghXLHnWOzZdwxYXv4TXOT0sudLx/+Dt+Vs="
 enum { BODY_BYTES = sizeof(BODY) - 1, CLAIM_ID = 77, SOURCE = 0, TARGET = 1 };
 
 /* When the target answers. */
@@ -22,9 +24,14 @@ struct bench {
     uint32_t claimed_targets;
     struct journal_write *record;
     unsigned records;
-    bool configured; /* the bucket is */
+    bool configured;  /* the bucket is */
+    const char *etag; /* of what is shown; NULL: MD5_ONE */
     struct replica_call bucket;
     struct replica_bucket_events bucket_events;
+    uint32_t tag_count; /* of what is shown */
+    struct replica_call tags;
+    unsigned tags_slot;
+    struct replica_tags_events tags_events;
 };
 
 static struct bench *b;
@@ -79,10 +86,21 @@ static enum err ask_bucket(struct replica *r, struct replica_call **out, enum re
     return ERR_OK;
 }
 
+static enum err ask_tags(struct replica *r, struct replica_call **out, struct span key,
+                         const struct replica_tags_events *events, void *ctx)
+{
+    assert_false(b->tags.under_way);
+    b->tags = (struct replica_call){.under_way = true, .ctx = ctx};
+    b->tags_slot = slot_of(r);
+    b->tags_events = *events;
+    *out = &b->tags;
+    return ERR_OK;
+}
+
 static enum replica_result abandon(struct replica_call *c)
 {
     if (c < b->heads || c >= b->heads + REPLICAS)
-        if (c != &b->bucket)
+        if (c != &b->bucket && c != &b->tags)
             return stage_abandon(c);
     assert_true(c->under_way);
     c->under_way = false;
@@ -101,6 +119,7 @@ static const struct replica_ops replica_ops = {.put = stage_put,
                                                .head = ask_head,
                                                .get = stage_get,
                                                .get_read = stage_get_read,
+                                               .tags = ask_tags,
                                                .bucket = ask_bucket,
                                                .abandon = abandon};
 
@@ -132,6 +151,7 @@ static void assert_over(enum job_result result)
     for (unsigned i = 0; i < REPLICAS; i++)
         assert_false(b->heads[i].under_way);
     assert_false(b->bucket.under_way);
+    assert_false(b->tags.under_way);
     assert_null(b->claim);
     assert_null(b->record);
     job_free(b->job);
@@ -149,8 +169,11 @@ static void show(unsigned slot, char content)
                                .stamped = true,
                                .stamp = {{(uint8_t)(content - 'x' + 1)}},
                                .body_bytes = BODY_BYTES,
+                               .tag_count = b->tag_count,
                                .etag = MD5_ONE};
 
+    if (b->etag)
+        snprintf(o.etag, sizeof(o.etag), "%s", b->etag);
     assert_true(b->heads[slot].under_way);
     b->heads[slot].under_way = false;
     b->head_events[slot].done(b->heads[slot].ctx, ERR_OK, o.exists ? 200 : 404, &o);
@@ -162,28 +185,40 @@ static void show_all(const char *contents)
         show(i, contents[i]);
 }
 
-/* Steps 1 to 3: the source's bytes are at the target, up to its barrier. */
-static void copy_to_the_barrier(void)
+/* Steps 1 to 3: the source shows these fields besides, and sends this. */
+static void source_sends(const struct http_header *more, size_t more_count, const char *etag,
+                         struct span bytes)
 {
     struct http_head head = {.status = 200,
                              .has_length = true,
                              .length = BODY_BYTES,
-                             .header_count = 1,
+                             .header_count = 1 + more_count,
                              .headers = {{{"Content-Type", 12}, {"text/plain", 10}}}};
     struct replica_object o = {
         .exists = true, .stamped = true, .stamp = {{1}}, .body_bytes = BODY_BYTES, .etag = MD5_ONE};
     struct replica_call *get = call_of(&b->s, SOURCE);
 
+    if (more_count)
+        memcpy(head.headers + 1, more, more_count * sizeof(*more));
+    snprintf(o.etag, sizeof(o.etag), "%s", etag);
+    b->etag = etag;
     rows_read(&b->s, ERR_OK, &missed_by_b, 1);
     show_all("x-x");
     assert_int_equal(under_way(&b->s), A);
-    assert_string_equal(get->if_match, MD5_ONE);
+    assert_string_equal(get->if_match, etag);
+    assert_true(get->checksum_mode);
     get->get_events.head(get->ctx, &head, &o);
-    get->bytes = SPAN(BODY);
+    get->bytes = bytes;
     get->then = ERR_EOF;
     get->get_events.body(get->ctx);
     get->under_way = false;
     get->get_events.done(get->ctx, ERR_OK);
+}
+
+/* Steps 1 to 3: the source's bytes are at the target, up to its barrier. */
+static void copy_to_the_barrier(void)
+{
+    source_sends(NULL, 0, MD5_ONE, SPAN(BODY));
     assert_int_equal(under_way(&b->s), B);
     assert_int_equal(opened(&b->s), 0);
     assert_true(stamp_eq(&call_of(&b->s, TARGET)->put.stamp, &missed_by_b.stamp));
@@ -255,6 +290,126 @@ static void a_copy_is_stored_under_a_claim_and_its_row_removed_with_it(void **st
     recorded(ERR_OK);
     assert_int_equal(b->counters.copied, 1);
     assert_over(JOB_CLEAN);
+}
+
+static void the_sources_checksum_goes_with_the_copy(void **state)
+{
+    static const struct {
+        const char *name, *value, *type, *etag;
+        enum s3_checksum kept;
+    } rows[] = {
+        {"x-amz-checksum-crc32", CRC32_OF_BODY, "FULL_OBJECT", MD5_ONE, S3_CHECKSUM_CRC32},
+        {"X-Amz-Checksum-Crc32", CRC32_OF_BODY, NULL, MD5_ONE, S3_CHECKSUM_CRC32},
+        {"x-amz-checksum-sha256", SHA256_OF_BODY, NULL, MD5_ONE, S3_CHECKSUM_SHA256},
+        {"x-amz-checksum-sha256", SHA256_OF_BODY, "FULL_OBJECT", "\"0123-2\"", S3_CHECKSUM_SHA256},
+        {"x-amz-checksum-crc32", "AAAAAA==", "COMPOSITE", "\"0123-2\"", S3_CHECKSUM_NONE},
+        {"x-amz-checksum-crc32", "AAAAAA==", NULL, "\"0123-2\"", S3_CHECKSUM_NONE},
+        {"x-amz-checksum-crc32", "AAAAAA==-2", "FULL_OBJECT", MD5_ONE, S3_CHECKSUM_NONE},
+        {"x-amz-checksum-md5", "AAAAAA==", "FULL_OBJECT", MD5_ONE, S3_CHECKSUM_NONE},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct http_header more[2] = {
+            {span_of(rows[i].name), span_of(rows[i].value)},
+            {SPAN("x-amz-checksum-type"), span_of(rows[i].type ? rows[i].type : "")}};
+        const struct replica_put *put;
+        struct bench bench;
+        char text[64] = "";
+
+        start(&bench);
+        source_sends(more, rows[i].type ? 2 : 1, rows[i].etag, SPAN(BODY));
+        assert_int_equal(under_way(&b->s), B);
+        put = &call_of(&b->s, TARGET)->put;
+        assert_int_equal(put->checksum, rows[i].kept);
+        if (rows[i].kept) {
+            assert_true(put->checksum_known);
+            base64_encode(put->checksum_value, s3_checksum_kind(rows[i].kept)->bytes, text);
+            assert_string_equal(text, rows[i].value);
+        }
+        claimed(ERR_EXISTS);
+        assert_over(JOB_LATER);
+    }
+}
+
+static void bytes_that_do_not_have_their_checksum_are_not_copied(void **state)
+{
+    static const struct http_header more = {SPAN("x-amz-checksum-crc32"), SPAN(CRC32_OF_BODY)};
+    struct bench bench;
+
+    start(&bench);
+    source_sends(&more, 1, MD5_ONE, SPAN("the contenT"));
+    assert_int_equal(opened(&b->s), 0);
+    assert_non_null(strstr(b->job->reason, "checksum"));
+    assert_over(JOB_FAILED);
+}
+
+static void tags_answered(enum err e, const char *tags)
+{
+    assert_true(b->tags.under_way);
+    b->tags.under_way = false;
+    b->tags_events.done(b->tags.ctx, e, e == ERR_OK ? 200 : 501, span_of(tags));
+}
+
+/* An object with two tags is to be copied; the source is asked for them first. */
+static void begin_with_tags(struct bench *bench)
+{
+    start(bench);
+    b->tag_count = 2;
+    rows_read(&b->s, ERR_OK, &missed_by_b, 1);
+    show_all("x-x");
+    assert_true(b->tags.under_way);
+    assert_int_equal(b->tags_slot, SOURCE);
+    assert_int_equal(under_way(&b->s), 0);
+}
+
+static void tags_go_with_the_copy_from_whoever_tells_them(void **state)
+{
+    for (int refuses = 0; refuses < 3; refuses++) { /* not; by its answer; by its silence */
+        struct http_head head = {.status = 200, .has_length = true, .length = BODY_BYTES};
+        struct replica_object o = {
+            .exists = true, .stamped = true, .stamp = {{1}}, .body_bytes = BODY_BYTES, .etag = MD5_ONE};
+        const struct http_header *sent;
+        struct replica_call *get;
+        struct bench bench;
+
+        begin_with_tags(&bench);
+        if (refuses == 1)
+            tags_answered(ERR_PROTOCOL, "");
+        if (refuses == 2)
+            pass(&b->s, FIRST_BYTE_MS);
+        assert_int_equal(b->tags_slot, refuses ? 2 : SOURCE);
+        tags_answered(ERR_OK, "a=1&b=2");
+        get = call_of(&b->s, SOURCE);
+        assert_int_equal(under_way(&b->s), A);
+        get->get_events.head(get->ctx, &head, &o);
+        get->bytes = SPAN(BODY);
+        get->then = ERR_EOF;
+        get->get_events.body(get->ctx);
+        get->under_way = false;
+        get->get_events.done(get->ctx, ERR_OK);
+        assert_int_equal(under_way(&b->s), B);
+        assert_int_equal(call_of(&b->s, TARGET)->put.header_count, 2);
+        sent = call_of(&b->s, TARGET)->put.headers;
+        assert_true(span_is(sent[0].name, "x-amz-tagging"));
+        assert_true(span_is(sent[0].value, "a=1&b=2"));
+        assert_true(span_is(sent[1].name, "x-amz-meta-s3mirror-tags"));
+        assert_true(span_is(sent[1].value, "2"));
+        claimed(ERR_EXISTS);
+        assert_over(JOB_LATER);
+    }
+}
+
+static void without_its_tags_an_object_is_not_copied(void **state)
+{
+    struct bench bench;
+
+    begin_with_tags(&bench);
+    tags_answered(ERR_PROTOCOL, "");
+    assert_int_equal(b->tags_slot, 2); /* B does not show the winner, and is not asked */
+    tags_answered(ERR_UNAVAILABLE, "");
+    assert_non_null(strstr(b->job->reason, "tags"));
+    assert_int_equal(under_way(&b->s), 0);
+    assert_over(JOB_FAILED);
 }
 
 static void a_missed_delete_is_sent_under_a_claim_without_a_copy(void **state)
@@ -709,6 +864,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_copy_is_stored_under_a_claim_and_its_row_removed_with_it),
+        cmocka_unit_test(the_sources_checksum_goes_with_the_copy),
+        cmocka_unit_test(bytes_that_do_not_have_their_checksum_are_not_copied),
+        cmocka_unit_test(tags_go_with_the_copy_from_whoever_tells_them),
+        cmocka_unit_test(without_its_tags_an_object_is_not_copied),
         cmocka_unit_test(a_missed_delete_is_sent_under_a_claim_without_a_copy),
         cmocka_unit_test(with_a_replica_away_the_rows_merge_and_the_rest_waits),
         cmocka_unit_test(what_changed_meanwhile_stops_it_before_the_barrier),

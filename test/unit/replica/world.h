@@ -17,23 +17,27 @@ struct world {
     struct replica *replica;
     struct health *health;
     struct timer turn;
+    unsigned checksums_refused; /* to be set before world_open */
     /* of the request that the server got last */
     struct http_head head;
 };
 
 static inline void world_open(struct world *w, const char *region, enum s3_barrier barrier)
 {
+    struct capabilities can = {
+        .barrier = barrier, .checksum_headers = CAPABILITY_SET | (S3_CHECKSUMS_ALL & ~w->checksums_refused)};
     struct s3_backend_options o = {
         .name = "a",
         .host = SPAN("127.0.0.1"),
         .region = span_of(region),
         .access_key = SPAN(TEST_ACCESS),
         .secret_key = SPAN(TEST_SECRET),
-        .barrier = barrier,
+        .can = &can,
         .limits = {.connect_ms = 20000, .idle_ms = 60000, .idle_max = 4, .connections = 4},
         .probe_ms = 60000,
     };
 
+    capabilities_fill(&can, &capability_profile("aws")->can);
     assert_int_equal(loop_open(&w->loop), ERR_OK);
     server_open(&w->server, w->loop);
     o.port = w->server.port;

@@ -24,21 +24,24 @@ static const uint64_t sizes[] = {0,
                                  1ull << 30,
                                  (5ull << 30) - 1};
 
+static const uint8_t sum[32];
+
 /* What the frames and the trailer of a body add up to. */
-static uint64_t printed_length(uint64_t body_bytes)
+static uint64_t printed_length(uint64_t body_bytes, enum s3_checksum kind)
 {
     char head[S3_FRAME_HEAD_MAX], trailer[S3_TRAILER_MAX];
     uint64_t total = body_bytes;
 
     for (uint64_t at = 0; at < body_bytes; at += S3_FRAME_BYTES)
         total += s3_chunked_frame_head(body_bytes, at, head);
-    return total + s3_chunked_trailer(body_bytes, 0, trailer);
+    return total + s3_chunked_trailer(body_bytes, kind, sum, trailer);
 }
 
 static void the_length_foretold_is_the_length_printed(void **state)
 {
-    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-        assert_int_equal(s3_chunked_length(sizes[i]), printed_length(sizes[i]));
+    for (enum s3_checksum kind = S3_CHECKSUM_CRC32; kind < S3_CHECKSUM_COUNT; kind++)
+        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+            assert_int_equal(s3_chunked_length(sizes[i], kind), printed_length(sizes[i], kind));
 }
 
 static void a_small_body_is_one_frame_and_a_trailer(void **state)
@@ -47,17 +50,33 @@ static void a_small_body_is_one_frame_and_a_trailer(void **state)
     size_t len = s3_chunked_frame_head(9, 0, out);
 
     assert_true(span_is((struct span){out, len}, "00000000000009\r\n"));
-    len = s3_chunked_trailer(9, crc32_add(0, "123456789", 9), out);
+    len = s3_chunked_trailer(9, S3_CHECKSUM_CRC32, (const uint8_t *)"\xcb\xf4\x39\x26", out);
     assert_true(span_is((struct span){out, len}, "\r\n0\r\nx-amz-checksum-crc32:y/Q5Jg==\r\n\r\n"));
 }
 
 static void an_empty_body_is_the_trailer_alone(void **state)
 {
     char out[S3_TRAILER_MAX];
-    size_t len = s3_chunked_trailer(0, 0, out);
+    size_t len = s3_chunked_trailer(0, S3_CHECKSUM_CRC32, sum, out);
 
     assert_true(span_is((struct span){out, len}, "0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n"));
-    assert_int_equal(s3_chunked_length(0), len);
+    assert_int_equal(s3_chunked_length(0, S3_CHECKSUM_CRC32), len);
+}
+
+static void every_checksum_can_be_the_trailer(void **state)
+{
+    static const char *const texts[] = {
+        [S3_CHECKSUM_CRC32] = "\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n",
+        [S3_CHECKSUM_CRC32C] = "\r\n0\r\nx-amz-checksum-crc32c:AAAAAA==\r\n\r\n",
+        [S3_CHECKSUM_CRC64NVME] = "\r\n0\r\nx-amz-checksum-crc64nvme:AAAAAAAAAAA=\r\n\r\n",
+        [S3_CHECKSUM_SHA1] = "\r\n0\r\nx-amz-checksum-sha1:AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n",
+        [S3_CHECKSUM_SHA256] =
+            "\r\n0\r\nx-amz-checksum-sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n",
+    };
+    char out[S3_TRAILER_MAX];
+
+    for (enum s3_checksum kind = S3_CHECKSUM_CRC32; kind < S3_CHECKSUM_COUNT; kind++)
+        assert_true(span_is((struct span){out, s3_chunked_trailer(1, kind, sum, out)}, texts[kind]));
 }
 
 static void later_frames_end_the_one_before(void **state)
@@ -87,6 +106,7 @@ int main(void)
         cmocka_unit_test(the_length_foretold_is_the_length_printed),
         cmocka_unit_test(a_small_body_is_one_frame_and_a_trailer),
         cmocka_unit_test(an_empty_body_is_the_trailer_alone),
+        cmocka_unit_test(every_checksum_can_be_the_trailer),
         cmocka_unit_test(later_frames_end_the_one_before),
         cmocka_unit_test(what_stands_before_a_frame_is_sixteen_bytes),
     };

@@ -75,7 +75,8 @@ static void documents_say_when_the_arena_is_full(void **state)
         assert_int_equal(s3_error_document(&tiny, S3_NO_SUCH_KEY, NULL, SPAN("/"), SPAN("i"), SPAN("")).at !=
                              NULL,
                          cap > 0);
-        assert_int_equal(s3_buckets_document(&tiny, &bucket, 1, SPAN("o")).at != NULL, cap > 0);
+        assert_int_equal(s3_buckets_document(&tiny, &bucket, 1, SPAN("o"), SPAN(""), SPAN("")).at != NULL,
+                         cap > 0);
         assert_int_equal(s3_xml_escape(&tiny, SPAN("a")).at != NULL, cap > 0);
         arena_fini(&tiny);
     }
@@ -84,7 +85,7 @@ static void documents_say_when_the_arena_is_full(void **state)
 static void buckets_are_listed_with_their_dates(void **state)
 {
     const struct s3_bucket_entry buckets[] = {{SPAN("a1b"), 1233679509007}, {SPAN("media"), 0}};
-    struct span d = s3_buckets_document(*state, buckets, 2, SPAN("demo&co"));
+    struct span d = s3_buckets_document(*state, buckets, 2, SPAN("demo&co"), SPAN(""), SPAN(""));
 
     assert_true(
         span_is(d, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListAllMyBucketsResult "
@@ -97,8 +98,17 @@ static void buckets_are_listed_with_their_dates(void **state)
 
 static void an_empty_catalogue_is_an_empty_list(void **state)
 {
-    assert_true(span_ends(s3_buckets_document(*state, NULL, 0, SPAN("o")),
+    assert_true(span_ends(s3_buckets_document(*state, NULL, 0, SPAN("o"), SPAN(""), SPAN("")),
                           SPAN("<Buckets></Buckets></ListAllMyBucketsResult>")));
+}
+
+static void a_page_of_buckets_says_where_the_next_begins(void **state)
+{
+    const struct s3_bucket_entry bucket = {SPAN("media"), 0};
+
+    assert_true(span_ends(s3_buckets_document(*state, &bucket, 1, SPAN("o"), SPAN("m<"), SPAN("media")),
+                          SPAN("</Bucket></Buckets><Prefix>m&lt;</Prefix><ContinuationToken>media"
+                               "</ContinuationToken></ListAllMyBucketsResult>")));
 }
 
 static void create_bucket_bodies_are_read_strictly(void **state)
@@ -246,6 +256,7 @@ int main(void)
         cmocka_unit_test(documents_say_when_the_arena_is_full),
         cmocka_unit_test(buckets_are_listed_with_their_dates),
         cmocka_unit_test(an_empty_catalogue_is_an_empty_list),
+        cmocka_unit_test(a_page_of_buckets_says_where_the_next_begins),
         cmocka_unit_test(create_bucket_bodies_are_read_strictly),
         cmocka_unit_test(a_body_over_its_bound_is_not_parsed),
         cmocka_unit_test(error_bodies_are_known_whatever_they_look_like),

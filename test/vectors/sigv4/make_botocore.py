@@ -51,9 +51,21 @@ CASES = [
     ("delete", "DELETE", "/media/a", None, []),
 ]
 
+# The same, as presigned URLs that last an hour.
+PRESIGNED = [
+    ("presigned_get", "GET", "/media/dir/a%20file.txt", None, []),
+    ("presigned_overrides", "GET", "/media/a?response-content-disposition=attachment%3B%20filename%3D%22a%22&x-id=GetObject",
+     None, []),
+    ("presigned_list", "GET", "/media?list-type=2&prefix=a%2Fb&delimiter=%2F", None, []),
+    ("presigned_put", "PUT", "/media/dir/a%20file%2B.bin?x-id=PutObject", None,
+     [("content-type", "text/plain"), ("x-amz-meta-one", "first  value"), ("x-amz-checksum-crc32", "AAAAAA=="),
+      ("cache-control", "no-cache")]),
+    ("presigned_part", "PUT", "/media/a?partNumber=2&uploadId=abc", None, [("Content-MD5", "1B2M2Y8AsgTpgAmY7PhCfg==")]),
+]
 
-def sign(method, target, headers):
-    class Frozen(botocore.auth.S3SigV4Auth):
+
+def sign(method, target, headers, scheme, *options):
+    class Frozen(scheme):
         string = None
 
         def string_to_sign(self, request, canonical_request):
@@ -65,15 +77,24 @@ def sign(method, target, headers):
         request.headers.add_header(name, value)
     request.headers["Host"] = HOST
     with mock.patch.object(botocore.auth, "get_current_datetime", lambda *a, **k: NOW.replace(tzinfo=None)):
-        Frozen(Credentials(KEY, SECRET), "s3", REGION).add_auth(request)
-    return request.headers, Frozen.string
+        Frozen(Credentials(KEY, SECRET), "s3", REGION, *options).add_auth(request)
+    return request, Frozen.string
 
 
-for name, method, signed, sent, headers in CASES:
-    all_headers, string = sign(method, signed, headers)
+def write(name, method, target, headers, string):
     with open(f"botocore_{name}.req", "w", encoding="utf-8") as f:
-        f.write(f"{method} {sent or signed}\n")
-        for header, value in all_headers.items():
+        f.write(f"{method} {target}\n")
+        for header, value in headers.items():
             f.write(f"{header}: {value}\n")
     with open(f"botocore_{name}.sts", "w", encoding="utf-8") as f:
         f.write(string)
+
+
+for name, method, signed, sent, headers in CASES:
+    request, string = sign(method, signed, headers, botocore.auth.S3SigV4Auth)
+    write(name, method, sent or signed, request.headers, string)
+for name, method, signed, _, headers in PRESIGNED:
+    request, string = sign(method, signed, headers, botocore.auth.S3SigV4QueryAuth, 3600)
+    if method == "PUT":
+        request.headers["Content-Length"] = "0"
+    write(name, method, request.url.removeprefix(f"http://{HOST}"), request.headers, string)

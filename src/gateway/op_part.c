@@ -1,0 +1,287 @@
+/* UploadPart and UploadPartCopy: bytes from the client, or from an object that is read where it is current, into a part on
+ * all replicas that take part in the upload.
+ *
+ *   look at the upload --> open the part --> pump --> verdict --> answer
+ *   copy: look --> the source's head --> judged --> open the part --> pump ...
+ *
+ * A copy whose upload has a checksum algorithm gets its checksum here, from the bytes as they come by. */
+#include "gateway/gateway_private.h"
+#include "gateway/multipart.h"
+#include "gateway/writing.h"
+#include "s3/condition.h"
+#include "s3/object_document.h"
+
+#include <stdlib.h>
+
+/* ---- UploadPart ---- */
+
+static void on_verdict(void *ctx, const struct write_verdict *v)
+{
+    struct exchange *x = ctx;
+    const struct s3_checksum_kind *kind = s3_checksum_kind(x->request.checksum);
+    struct span headers;
+    char text[64];
+
+    x->write = NULL;
+    if (v->result != ERR_OK) {
+        multipart_part_failed(x, v);
+        return;
+    }
+    headers = writing_verdict_headers(x, v, v->etag);
+    if (x->request.checksum)
+        headers = arena_printf(&x->arena, "%.*s%.*s: %.*s\r\n", SPAN_ARG(headers), SPAN_ARG(kind->header),
+                               (int)base64_encode(x->request.checksum_value, kind->bytes, text), text);
+    exchange_answer(x, 200, headers.at ? headers : SPAN_EMPTY, SPAN_EMPTY);
+}
+
+static const struct write_events part_events = {
+    .held = writing_held, .drain = writing_drain, .verdict = on_verdict};
+
+static void on_upload(struct exchange *x, struct journal_upload_read *r)
+{
+    if (!multipart_open_part(x, r->upload, x->request.body_bytes, &part_events))
+        return;
+    body_init(&x->body, x);
+    writing_pump(x);
+}
+
+static void start_part(struct exchange *x)
+{
+    if (x->request.body_bytes > S3_SINGLE_PUT_BYTES_MAX)
+        exchange_error(x, S3_ENTITY_TOO_LARGE, NULL);
+    else
+        multipart_look(x, false, 0, on_upload);
+}
+
+/* ---- UploadPartCopy ---- */
+
+struct part_copy {
+    struct upload *upload;
+    struct fetch *source;
+    struct s3_digest digest;
+    uint64_t bytes, read_bytes;
+    struct http_header range;
+    bool pumping, whole;
+};
+
+static void stop(struct exchange *x)
+{
+    struct part_copy *c = x->upload.copy;
+
+    if (!c)
+        return;
+    if (x->write)
+        write_leave(x->write);
+    x->write = NULL;
+    fetch_free(c->source);
+    free(c->upload);
+    free(c);
+    x->upload.copy = NULL;
+}
+
+static void fail(struct exchange *x, enum s3_code code, const char *message)
+{
+    stop(x);
+    exchange_error(x, code, message);
+}
+
+static void on_copy_verdict(void *ctx, const struct write_verdict *v)
+{
+    static const struct s3_object_checksum none;
+    struct exchange *x = ctx;
+    struct span document, headers;
+
+    x->write = NULL;
+    stop(x);
+    if (v->result != ERR_OK) {
+        multipart_part_failed(x, v);
+        return;
+    }
+    document = s3_copy_document(&x->arena, "CopyPartResult", span_of(v->etag),
+                                clock_unix_ms(x->gateway->options.env->clock), &none);
+    headers = arena_printf(&x->arena, "Content-Type: application/xml\r\n%.*s",
+                           SPAN_ARG(writing_verdict_headers(x, v, NULL)));
+    if (document.at && headers.at)
+        exchange_answer(x, 200, headers, document);
+    else
+        exchange_unavailable(x, ERR_NOMEM);
+}
+
+static void finish(struct exchange *x)
+{
+    struct part_copy *c = x->upload.copy;
+
+    c->whole = true;
+    if (x->request.checksum) {
+        s3_digest_end(&c->digest, x->request.checksum_value);
+        write_checksum(x->write, x->request.checksum_value);
+    }
+    write_verified(x->write);
+}
+
+static void pump(struct exchange *x)
+{
+    struct part_copy *c = x->upload.copy;
+    enum err e = ERR_OK;
+
+    if (!c || !x->write || c->whole || c->pumping)
+        return;
+    c->pumping = true;
+    while (e == ERR_OK && c->read_bytes < c->bytes) {
+        struct iovec room;
+        size_t got = 0;
+
+        e = write_room(x->write, &room);
+        if (e == ERR_OK)
+            e = fetch_read(c->source, room.iov_base, room.iov_len, &got);
+        if (e == ERR_OK) {
+            s3_digest_add(&c->digest, room.iov_base, got);
+            c->read_bytes += got;
+            write_filled(x->write, got);
+        }
+    }
+    c->pumping = false;
+    if (e == ERR_OK)
+        finish(x);
+    else if (e != ERR_AGAIN)
+        fail(x, S3_SERVICE_UNAVAILABLE,
+             "The source of the copy cannot be read to its end. Please try again.");
+}
+
+static void on_drain(void *ctx)
+{
+    pump(ctx);
+}
+
+static const struct write_events copy_events = {
+    .held = writing_held, .drain = on_drain, .verdict = on_copy_verdict};
+
+/* "bytes=a-b" and nothing else. */
+static bool parse_range(struct span text, uint64_t *first, uint64_t *last)
+{
+    struct span a;
+
+    if (!span_starts(text, SPAN("bytes=")))
+        return false;
+    text = span_skip(text, 6);
+    a = span_cut(&text, '-');
+    return span_to_u64(a, first) && span_to_u64(text, last) && *first <= *last;
+}
+
+/* S3_OK, or why there is nothing to copy. */
+static enum s3_code judge_source(struct exchange *x, unsigned status, const struct replica_object *object,
+                                 const char **message)
+{
+    const struct s3_current current = {.exists = object->exists,
+                                       .etag = span_of(object->etag),
+                                       .last_modified = span_of(object->last_modified)};
+    struct part_copy *c = x->upload.copy;
+    uint64_t first = 0, last = 0;
+    enum s3_code code;
+
+    if (status == 416)
+        return S3_INVALID_RANGE;
+    if (!object->exists)
+        return S3_NO_SUCH_KEY;
+    code = s3_condition_source(x->request.source_conditions, x->request.source_condition_count, &current);
+    if (code != S3_OK)
+        return code;
+    c->bytes = object->body_bytes;
+    if (x->request.source_range.len) {
+        (void)!parse_range(x->request.source_range, &first, &last);
+        if (last >= object->body_bytes) {
+            *message = "The range of the copy source is not within the object.";
+            return S3_INVALID_RANGE;
+        }
+        c->bytes = last - first + 1;
+    }
+    if (c->bytes > S3_SINGLE_PUT_BYTES_MAX) {
+        *message = "The specified copy source is larger than the maximum allowable size for a copy source: "
+                   "5368709120";
+        return S3_INVALID_REQUEST;
+    }
+    return S3_OK;
+}
+
+static void on_source_head(void *ctx, unsigned status, const struct http_head *head,
+                           const struct replica_object *object, const struct replica *from)
+{
+    struct exchange *x = ctx;
+    struct part_copy *c = x->upload.copy;
+    const char *message = NULL;
+    enum s3_code code = judge_source(x, status, object, &message);
+
+    if (code != S3_OK) {
+        fail(x, code, message);
+        return;
+    }
+    x->request.checksum = (enum s3_checksum)c->upload->checksum;
+    x->request.checksum_in_trailer = true;
+    s3_digest_init(&c->digest, x->request.checksum);
+    if (multipart_open_part(x, c->upload, c->bytes, &copy_events))
+        pump(x);
+    else
+        stop(x);
+}
+
+static void on_source_body(void *ctx)
+{
+    pump(ctx);
+}
+
+static void on_source_failed(void *ctx, enum err e)
+{
+    stop(ctx);
+    exchange_unavailable(ctx, e);
+}
+
+static void on_copy_upload(struct exchange *x, struct journal_upload_read *r)
+{
+    static const struct fetch_events events = {
+        .head = on_source_head, .body = on_source_body, .failed = on_source_failed};
+    const struct catalog_bucket *source =
+        catalog_by_name(x->gateway->options.catalog, x->request.source_bucket);
+    struct part_copy *c = source ? calloc(1, sizeof(*c)) : NULL;
+    struct fetch_spec spec = {.head_only = false};
+
+    if (!c) {
+        exchange_error(x, source ? S3_INTERNAL_ERROR : S3_NO_SUCH_BUCKET, NULL);
+        return;
+    }
+    x->upload.copy = c;
+    c->upload = r->upload;
+    r->upload = NULL;
+    spec.key = (struct journal_key){source->record.id, x->request.source_key};
+    spec.replicas = &source->set;
+    if (x->request.source_range.len) {
+        c->range = (struct http_header){SPAN("range"), x->request.source_range};
+        spec.headers = &c->range;
+        spec.header_count = 1;
+    }
+    if (fetch_open(&c->source, x->gateway->options.env, &spec, &events, x) != ERR_OK) {
+        c->source = NULL;
+        fail(x, S3_INTERNAL_ERROR, NULL);
+    }
+}
+
+static void start_part_copy(struct exchange *x)
+{
+    uint64_t first, last;
+
+    if (x->request.source_range.len && !parse_range(x->request.source_range, &first, &last))
+        exchange_error(x, S3_INVALID_ARGUMENT,
+                       "The x-amz-copy-source-range value must be of the form bytes=first-last where first "
+                       "and last are the zero-based offsets of the first and last bytes to copy.");
+    else
+        multipart_look(x, false, 0, on_copy_upload);
+}
+
+static void end_part_copy(struct exchange *x)
+{
+    multipart_look_end(x);
+    stop(x);
+}
+
+const struct operation operation_upload_part = {
+    .start = start_part, .body = writing_pump, .end = multipart_look_end};
+const struct operation operation_upload_part_copy = {.start = start_part_copy, .end = end_part_copy};

@@ -1,0 +1,85 @@
+#include "s3/object_document.h"
+
+#include "s3/date.h"
+#include "s3/document.h"
+
+#include <inttypes.h>
+
+#define DECLARATION "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+#define NS          " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\""
+
+static struct span bare(struct span etag)
+{
+    if (etag.len >= 2 && etag.at[0] == '"' && etag.at[etag.len - 1] == '"')
+        return (struct span){etag.at + 1, etag.len - 2};
+    return etag;
+}
+
+uint32_t s3_etag_parts(struct span etag)
+{
+    uint64_t parts;
+
+    etag = bare(etag);
+    if (etag.len < 34 || etag.at[32] != '-' || !span_to_u64(span_skip(etag, 33), &parts))
+        return 0;
+    return parts <= S3_PART_NUMBER_MAX ? (uint32_t)parts : 0;
+}
+
+/* <ChecksumCRC32>...</ChecksumCRC32><ChecksumType>...; empty when none is known. */
+static struct span checksum_elements(struct arena *arena, const struct s3_object_checksum *c)
+{
+    const struct s3_checksum_kind *kind;
+    struct span value, type;
+
+    if (!c->kind)
+        return SPAN_EMPTY;
+    kind = s3_checksum_kind(c->kind);
+    value = s3_xml_escape(arena, c->value);
+    type = s3_xml_escape(arena, c->type);
+    if (!value.at || !type.at)
+        return (struct span){NULL, 0};
+    return arena_printf(arena, "<%.*s>%.*s</%.*s>%s%.*s%s", SPAN_ARG(kind->element), SPAN_ARG(value),
+                        SPAN_ARG(kind->element), type.len ? "<ChecksumType>" : "", SPAN_ARG(type),
+                        type.len ? "</ChecksumType>" : "");
+}
+
+struct span s3_copy_document(struct arena *arena, const char *root, struct span etag,
+                             uint64_t modified_unix_ms, const struct s3_object_checksum *checksum)
+{
+    struct span elements = checksum_elements(arena, checksum), quoted = s3_xml_escape(arena, etag);
+    char modified[S3_DATE_CHARS + 1];
+
+    if (!elements.at || !quoted.at)
+        return (struct span){NULL, 0};
+    s3_date_print(modified_unix_ms, modified);
+    return arena_printf(arena,
+                        DECLARATION "<%s" NS "><LastModified>%s</LastModified><ETag>%.*s</ETag>%.*s</%s>",
+                        root, modified, SPAN_ARG(quoted), SPAN_ARG(elements), root);
+}
+
+struct span s3_attributes_document(struct arena *arena, const struct s3_attributes *a)
+{
+    struct span etag = SPAN_EMPTY, checksum = SPAN_EMPTY, parts = SPAN_EMPTY, size = SPAN_EMPTY;
+
+    if (a->asked & S3_ATTRIBUTE_ETAG) {
+        struct span text = s3_xml_escape(arena, bare(a->etag));
+
+        etag = text.at ? arena_printf(arena, "<ETag>%.*s</ETag>", SPAN_ARG(text)) : text;
+    }
+    if (a->asked & S3_ATTRIBUTE_CHECKSUM && a->checksum.kind) {
+        checksum = checksum_elements(arena, &a->checksum);
+        if (checksum.at)
+            checksum = arena_printf(arena, "<Checksum>%.*s</Checksum>", SPAN_ARG(checksum));
+    }
+    if (a->asked & S3_ATTRIBUTE_PARTS && a->parts)
+        parts = arena_printf(arena, "<ObjectParts><PartsCount>%u</PartsCount></ObjectParts>", a->parts);
+    if (a->asked & S3_ATTRIBUTE_SIZE)
+        size = arena_printf(arena, "<ObjectSize>%" PRIu64 "</ObjectSize>", a->bytes);
+    if (!etag.at || !checksum.at || !parts.at || !size.at)
+        return (struct span){NULL, 0};
+    return arena_printf(
+        arena,
+        DECLARATION "<GetObjectAttributesResponse" NS ">%.*s%.*s%.*s%s%.*s</GetObjectAttributesResponse>",
+        SPAN_ARG(etag), SPAN_ARG(checksum), SPAN_ARG(parts),
+        a->asked & S3_ATTRIBUTE_STORAGE_CLASS ? "<StorageClass>STANDARD</StorageClass>" : "", SPAN_ARG(size));
+}

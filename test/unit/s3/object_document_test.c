@@ -1,0 +1,89 @@
+/* The answers of CopyObject and GetObjectAttributes. */
+#include "s3/object_document.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define NS " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\""
+
+static void parts_are_told_by_the_etag(void **state)
+{
+    static const struct {
+        const char *etag;
+        uint32_t parts;
+    } rows[] = {
+        {"\"900150983cd24fb0d6963f7d28e17f72-7\"", 7},
+        {"900150983cd24fb0d6963f7d28e17f72-10000", 10000},
+        {"\"900150983cd24fb0d6963f7d28e17f72\"", 0},
+        {"\"900150983cd24fb0d6963f7d28e17f72-\"", 0},
+        {"\"900150983cd24fb0d6963f7d28e17f72-x\"", 0},
+        {"\"900150983cd24fb0d6963f7d28e17f72-10001\"", 0},
+        {"\"short-3\"", 0},
+        {"", 0},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(s3_etag_parts(span_of(rows[i].etag)), rows[i].parts);
+}
+
+static void a_copy_tells_etag_date_and_checksum(void **state)
+{
+    const struct s3_object_checksum none = {0},
+                                    crc = {S3_CHECKSUM_CRC32, SPAN("AAAAAA=="), SPAN("FULL_OBJECT")};
+    struct arena arena;
+
+    arena_init(&arena, 1 << 16);
+    assert_true(span_ends(s3_copy_document(&arena, "CopyObjectResult", SPAN("\"e\""), 784111777000, &none),
+                          SPAN("<CopyObjectResult" NS "><LastModified>1994-11-06T08:49:37.000Z</LastModified>"
+                               "<ETag>&quot;e&quot;</ETag></CopyObjectResult>")));
+    assert_true(span_ends(s3_copy_document(&arena, "CopyPartResult", SPAN("\"e\""), 0, &crc),
+                          SPAN("<ETag>&quot;e&quot;</ETag><ChecksumCRC32>AAAAAA==</ChecksumCRC32>"
+                               "<ChecksumType>FULL_OBJECT</ChecksumType></CopyPartResult>")));
+    arena_fini(&arena);
+}
+
+static void attributes_are_those_that_were_asked_for(void **state)
+{
+    struct s3_attributes a = {.etag = SPAN("\"e-2\""), .bytes = 5, .parts = 2};
+    static const struct {
+        unsigned asked;
+        const char *inside;
+    } rows[] = {
+        {S3_ATTRIBUTE_ETAG, "<ETag>e-2</ETag>"},
+        {S3_ATTRIBUTE_SIZE, "<ObjectSize>5</ObjectSize>"},
+        {S3_ATTRIBUTE_STORAGE_CLASS, "<StorageClass>STANDARD</StorageClass>"},
+        {S3_ATTRIBUTE_PARTS, "<ObjectParts><PartsCount>2</PartsCount></ObjectParts>"},
+        {S3_ATTRIBUTE_CHECKSUM, ""},
+        {S3_ATTRIBUTE_ETAG | S3_ATTRIBUTE_SIZE, "<ETag>e-2</ETag><ObjectSize>5</ObjectSize>"},
+    };
+    struct arena arena;
+
+    arena_init(&arena, 1 << 16);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct span want = arena_printf(
+            &arena, "<GetObjectAttributesResponse" NS ">%s</GetObjectAttributesResponse>", rows[i].inside);
+
+        a.asked = rows[i].asked;
+        assert_true(span_ends(s3_attributes_document(&arena, &a), want));
+    }
+    a.checksum = (struct s3_object_checksum){S3_CHECKSUM_SHA256, SPAN("AA=="), SPAN_EMPTY};
+    a.asked = S3_ATTRIBUTE_CHECKSUM;
+    assert_true(span_ends(s3_attributes_document(&arena, &a),
+                          SPAN("<Checksum><ChecksumSHA256>AA==</ChecksumSHA256></Checksum>"
+                               "</GetObjectAttributesResponse>")));
+    arena_fini(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parts_are_told_by_the_etag),
+        cmocka_unit_test(a_copy_tells_etag_date_and_checksum),
+        cmocka_unit_test(attributes_are_those_that_were_asked_for),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
