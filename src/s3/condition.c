@@ -112,8 +112,6 @@ enum s3_code s3_condition_check_write(const struct http_header *conditions, size
         *message = "If-Modified-Since and If-Unmodified-Since are conditions of reads.";
     else if (match && none)
         *message = "If-Match and If-None-Match exclude each other.";
-    else if (none && !span_is(span_trim(*none), "*"))
-        *message = "A write knows If-None-Match with the value '*' only.";
     return *message ? S3_NOT_IMPLEMENTED : S3_OK;
 }
 
@@ -127,7 +125,7 @@ enum s3_code s3_condition_write(const struct http_header *conditions, size_t cou
         return S3_NO_SUCH_KEY;
     if (match && !s3_etag_listed(*match, current->etag, false))
         return S3_PRECONDITION_FAILED;
-    if (none && current->exists)
+    if (none && current->exists && s3_etag_listed(*none, current->etag, true))
         return S3_PRECONDITION_FAILED;
     return S3_OK;
 }

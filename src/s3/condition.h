@@ -23,8 +23,8 @@ enum s3_code s3_condition_read(const struct http_header *conditions, size_t coun
 enum s3_code s3_condition_source(const struct http_header *conditions, size_t count,
                                  const struct s3_current *current) MUST_CHECK;
 
-/* May a write be asked for under these conditions at all? If-None-Match is "*" only, not beside If-Match, and dates are
- * for reads: else S3_NOT_IMPLEMENTED and *message. To be asked before anything is done. */
+/* May a write be asked for under these conditions at all? If-None-Match ("*" or ETags) and If-Match exclude each other, and dates
+ * are for reads: else S3_NOT_IMPLEMENTED and *message. To be asked before anything is done. */
 enum s3_code s3_condition_check_write(const struct http_header *conditions, size_t count,
                                       const char **message) MUST_CHECK;
 /* A write: S3_OK, S3_PRECONDITION_FAILED, or S3_NO_SUCH_KEY for If-Match of what is not there. */

@@ -103,6 +103,9 @@ static const struct header_rule {
     {SPAN("x-amz-user-agent"), USE_NOTHING},
     {SPAN("x-amz-sdk-checksum-algorithm"), USE_NOTHING},
     {SPAN("x-amz-request-payer"), USE_NOTHING},
+    /* there are no locks to get round */
+    {SPAN("x-amz-bypass-governance-retention"), USE_NOTHING,
+     .ops = BIT(S3_OP_DELETE_OBJECT) | BIT(S3_OP_DELETE_OBJECTS)},
     {SPAN("x-amz-acl"), USE_ONE_VALUE, .value = SPAN("private"), .other = SPAN("bucket-owner-full-control")},
     {SPAN("x-amz-storage-class"), USE_ONE_VALUE, .value = SPAN("STANDARD")},
     {SPAN("x-amz-object-ownership"), USE_ONE_VALUE, .value = SPAN("BucketOwnerEnforced")},
@@ -116,7 +119,7 @@ struct pass {
     const struct s3_parse *p;
     uint64_t seen; /* bit i: rules[i] */
     size_t metadata_bytes;
-    bool if_range, has_length, chunked_encoding;
+    bool if_range, has_length;
     struct span checksum_name, trailer; /* at == NULL: none */
 };
 
@@ -362,8 +365,8 @@ static enum s3_code take(struct pass *pass, const struct header_rule *rule, stru
     switch (rule->use) {
     case USE_NOTHING:
     case USE_ANSWER:
-    case USE_STORED: return S3_OK;
-    case USE_ENCODING: pass->chunked_encoding = names_chunked(value); return S3_OK;
+    case USE_STORED:
+    case USE_ENCODING: return S3_OK;
     case USE_CONDITION:
         assert(out->condition_count < S3_CONDITIONS_MAX); /* each once */
         out->conditions[out->condition_count++] = (struct http_header){rule->name, value};
@@ -447,10 +450,9 @@ static enum s3_code check_streaming(struct pass *pass)
     struct s3_request *out = p->out;
 
     if (!s3_payload_is_chunked(out->payload)) {
-        const char *stray = pass->trailer.at         ? "x-amz-trailer"
-                            : pass->has_length       ? "x-amz-decoded-content-length"
-                            : pass->chunked_encoding ? "content-encoding: aws-chunked"
-                                                     : NULL;
+        const char *stray = pass->trailer.at   ? "x-amz-trailer"
+                            : pass->has_length ? "x-amz-decoded-content-length"
+                                               : NULL;
 
         return stray ? s3_refuse(p, S3_INVALID_REQUEST,
                                  "'%s' needs a STREAMING- value of x-amz-content-sha256.", stray)

@@ -133,7 +133,8 @@ struct span s3_list_head_print(struct arena *arena, const struct s3_list_head *h
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<%s xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">",
         forms[r->op].root);
     at = put_element(at, "Name", r->bucket, false);
-    at = put_element(at, "Prefix", r->prefix, r->url_encoding);
+    /* V1's is not encoded: botocore decodes it in V2 only */
+    at = put_element(at, "Prefix", r->prefix, r->url_encoding && r->op != S3_OP_LIST_OBJECTS);
     at = r->op == S3_OP_LIST_OBJECTS_V2 ? put_continuation(at, h, token) : put_markers(at, h);
     at = put_number(at, "MaxKeys", r->max_keys);
     if (r->delimiter.len)

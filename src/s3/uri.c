@@ -101,7 +101,7 @@ bool s3_bucket_name_valid(struct span name)
 
         if (!alnum && (i == 0 || i == name.len - 1 || (c != '-' && c != '.')))
             return false;
-        if (c == '.' && name.at[i + 1] == '.')
+        if (c == '.' && (name.at[i + 1] == '.' || name.at[i + 1] == '-' || name.at[i - 1] == '-'))
             return false;
     }
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
