@@ -15,6 +15,7 @@ import signal
 import ssl
 import string
 import subprocess
+import time
 import urllib.parse
 from pathlib import Path
 
@@ -29,6 +30,10 @@ PROBE = "s3mirror-rig-probe"
 
 def default_directory():
     return Path(os.environ.get("TMPDIR", "/tmp")) / f"s3mirror-rig-{os.getuid()}"
+
+
+class Ended(Failed):
+    """A member's process ended before it was ready."""
 
 
 class Rig:
@@ -214,8 +219,8 @@ class Rig:
 
         def condition():
             if not process.alive(member["process"]):
-                raise Failed(f"{member['name']} ({member['kind']}) ended while starting:\n"
-                             f"{process.tail(self.log(member))}")
+                raise Ended(f"{member['name']} ({member['kind']}) ended while starting:\n"
+                            f"{process.tail(self.log(member))}")
             try:
                 return ready(member)
             except OSError:
@@ -275,8 +280,16 @@ class Rig:
         member = self.find(name)
         if process.alive(member["process"]):
             raise Failed(f"{name} runs already, pid {member['process']['pid']} (stopped ones go on with cont)")
-        self.launch(member)
-        self.wait_ready(member)
+        # A port that a killed server has left may be looked at by another rig just now: a second later it is free.
+        for left in (2, 1, 0):
+            self.launch(member)
+            try:
+                self.wait_ready(member)
+                return
+            except Ended:
+                if not left or member["kind"] == "gateway":
+                    raise
+                time.sleep(1)
 
     def running(self, name):
         member = self.find(name)
