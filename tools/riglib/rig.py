@@ -135,13 +135,19 @@ class Rig:
                 self.describe_external(backend)
             else:
                 count, command = kinds.KINDS[kind]
-                ports = process.free_ports(count)
+                ports = process.free_ports(count, self.taken_ports())
                 backend["ports"], backend["endpoint"] = ports, f"http://127.0.0.1:{ports[0]}"
                 backend["argv"], backend["env"] = command(home, ports, backend["access_key"], backend["secret_key"])
             secret = Path(backend["secret_file"])
             secret.touch(mode=0o600)
             secret.write_text(backend["secret_key"] + "\n")
             self.state["backends"].append(backend)
+
+    def taken_ports(self):
+        """Of members that may not listen yet, or not at the moment."""
+        urls = [gateway[url] for gateway in self.state["gateways"] for url in ("endpoint", "admin")]
+        return {port for backend in self.state["backends"] for port in backend.get("ports", [])} | {
+            urllib.parse.urlsplit(url).port for url in urls}
 
     @staticmethod
     def describe_external(backend):
@@ -158,7 +164,7 @@ class Rig:
             name = f"g{number}"
             home = self.directory / name
             home.mkdir()
-            listen, admin = (f"127.0.0.1:{port}" for port in process.free_ports(2))
+            listen, admin = (f"127.0.0.1:{port}" for port in process.free_ports(2, self.taken_ports()))
             document = config.build(home, listen, admin, self.state["access_key"], self.state["secret_key"],
                                     self.state["backends"], self.state["buckets"])
             for path, value in settings:
