@@ -24,13 +24,15 @@ def wait_until(condition, what, seconds, pause=0.02):
         time.sleep(pause)
 
 
-def free_ports(count):
+def free_ports(count, taken=()):
     """`count` loopback ports that nobody listens on, below the kernel's range for outgoing connections:
-    a server that is killed finds its port free when it comes back."""
+    a server that is killed finds its port free when it comes back. `taken`: given to somebody who does not listen yet."""
     held, ports = [], []
     try:
         while len(ports) < count:
             port = random.randrange(10240, 32000)
+            if port in taken:
+                continue
             probe = socket.socket()
             try:
                 probe.bind(("127.0.0.1", port))

@@ -15,6 +15,7 @@ import signal
 import ssl
 import string
 import subprocess
+import time
 import urllib.parse
 from pathlib import Path
 
@@ -29,6 +30,10 @@ PROBE = "s3mirror-rig-probe"
 
 def default_directory():
     return Path(os.environ.get("TMPDIR", "/tmp")) / f"s3mirror-rig-{os.getuid()}"
+
+
+class Ended(Failed):
+    """A member's process ended before it was ready."""
 
 
 class Rig:
@@ -131,13 +136,19 @@ class Rig:
             else:
                 count, command = kinds.KINDS[kind]
                 backend["profile"] = kind
-                ports = process.free_ports(count)
+                ports = process.free_ports(count, self.taken_ports())
                 backend["ports"], backend["endpoint"] = ports, f"http://127.0.0.1:{ports[0]}"
                 backend["argv"], backend["env"] = command(home, ports, backend["access_key"], backend["secret_key"])
             secret = Path(backend["secret_file"])
             secret.touch(mode=0o600)
             secret.write_text(backend["secret_key"] + "\n")
             self.state["backends"].append(backend)
+
+    def taken_ports(self):
+        """Of members that may not listen yet, or not at the moment."""
+        urls = [gateway[url] for gateway in self.state["gateways"] for url in ("endpoint", "admin")]
+        return {port for backend in self.state["backends"] for port in backend.get("ports", [])} | {
+            urllib.parse.urlsplit(url).port for url in urls}
 
     @staticmethod
     def describe_external(backend):
@@ -154,7 +165,7 @@ class Rig:
             name = f"g{number}"
             home = self.directory / name
             home.mkdir()
-            listen, admin = (f"127.0.0.1:{port}" for port in process.free_ports(2))
+            listen, admin = (f"127.0.0.1:{port}" for port in process.free_ports(2, self.taken_ports()))
             document = config.build(home, listen, admin, self.state["access_key"], self.state["secret_key"],
                                     self.state["backends"], self.state["buckets"])
             for path, value in settings:
@@ -215,8 +226,8 @@ class Rig:
 
         def condition():
             if not process.alive(member["process"]):
-                raise Failed(f"{member['name']} ({member['kind']}) ended while starting:\n"
-                             f"{process.tail(self.log(member))}")
+                raise Ended(f"{member['name']} ({member['kind']}) ended while starting:\n"
+                            f"{process.tail(self.log(member))}")
             try:
                 return ready(member)
             except OSError:
@@ -276,8 +287,16 @@ class Rig:
         member = self.find(name)
         if process.alive(member["process"]):
             raise Failed(f"{name} runs already, pid {member['process']['pid']} (stopped ones go on with cont)")
-        self.launch(member)
-        self.wait_ready(member)
+        # A port that a killed server has left may be looked at by another rig just now: a second later it is free.
+        for left in (2, 1, 0):
+            self.launch(member)
+            try:
+                self.wait_ready(member)
+                return
+            except Ended:
+                if not left or member["kind"] == "gateway":
+                    raise
+                time.sleep(1)
 
     def running(self, name):
         member = self.find(name)
