@@ -129,6 +129,61 @@ void check_read(struct check *c, uint32_t key, const struct content *seen, bool 
     c->quiet_from[key] = quiet_from;
 }
 
+/* Some contents have the same ETag: one of them has to be allowed. */
+static bool may_list(struct check *c, uint32_t key, const char *etag, uint64_t began)
+{
+    size_t quiet_from = c->quiet_from[key];
+    bool may = false;
+
+    c->quiet_from[key] = 0; /* as in check_read */
+    if (!etag)
+        may = allowed(c, key, NULL, false, began);
+    for (size_t i = 0; etag && i < c->write_count && !may; i++) {
+        const struct content *content = c->writes[i].content;
+
+        if (c->writes[i].key != key || !content)
+            continue;
+        if (strcmp(etag, content->etag) == 0)
+            may = allowed(c, key, content, false, began);
+        else if (strcmp(etag, content->damaged_etag) == 0)
+            may = allowed(c, key, content, true, began);
+    }
+    c->quiet_from[key] = quiet_from;
+    return may;
+}
+
+void check_listed(struct check *c, uint32_t key, const char *etag, uint64_t began)
+{
+    c->lists += key == 0;
+    c->count++;
+    if (!may_list(c, key, etag, began))
+        sim_violate(c->sim, "P4: a list shows k%u as %s, older than a write acknowledged before it began",
+                    key, etag ? etag : "nothing");
+}
+
+static bool may_exist(struct check *c, uint32_t key, uint64_t began)
+{
+    for (size_t i = 0; i < c->write_count; i++)
+        if (c->writes[i].key == key && c->writes[i].content &&
+            may_list(c, key, c->writes[i].content->etag, began))
+            return true;
+    return false;
+}
+
+void check_grouped(struct check *c, bool seen, uint64_t began)
+{
+    bool any = false, none = true;
+
+    c->lists++;
+    c->count++;
+    for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
+        any |= may_exist(c, key, began);
+        none &= may_list(c, key, NULL, began);
+    }
+    if (seen ? !any : !none)
+        sim_violate(c->sim, "P4: a list shows the group of all keys as %s", seen ? "there" : "empty");
+}
+
 void check_opened(struct check *c, const struct sim_store *st, uint32_t key, const struct sim_object *o,
                   uint32_t boot)
 {

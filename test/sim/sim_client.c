@@ -18,6 +18,7 @@ static void client_next(struct client *c)
     c->active = false;
     c->write = NULL;
     c->fetch = NULL;
+    c->listing = NULL;
     sim_cancel(sim_of(c), &c->event);
     if (c->by_itself && c->host->left && c->host->env)
         sim_after(sim_of(c), &c->event,
@@ -292,6 +293,14 @@ static void read_begin(struct client *c)
         sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 200));
 }
 
+/* --- LIST: sim_client_list.c --- */
+
+static void list_over(struct client *c)
+{
+    listing_free(c->listing);
+    client_next(c);
+}
+
 /* --- its life --- */
 
 void client_begin(struct client *c, enum client_kind kind, uint32_t key, const struct content *content)
@@ -308,14 +317,19 @@ void client_begin(struct client *c, enum client_kind kind, uint32_t key, const s
     c->verified = c->feeding = false;
     if (kind == CLIENT_GET)
         read_begin(c);
-    else
+    else if (kind != CLIENT_LIST)
         write_begin(c);
+    else if (!client_list_begin(c))
+        client_next(c);
 }
 
 static void draw(struct client *c)
 {
     uint64_t of_ten = sim_between(sim_of(c), 0, 9);
-    enum client_kind kind = of_ten < 5 ? CLIENT_PUT : of_ten < 7 ? CLIENT_DELETE : CLIENT_GET;
+    enum client_kind kind = of_ten < 5   ? CLIENT_PUT
+                            : of_ten < 7 ? CLIENT_DELETE
+                            : of_ten < 9 ? CLIENT_GET
+                                         : CLIENT_LIST;
 
     if (!c->host->left)
         return;
@@ -330,6 +344,10 @@ static void on_event(struct sim_event *e)
 
     if (!c->active)
         draw(c);
+    else if (c->kind == CLIENT_LIST && (c->finished || (c->host->slow && sim_chance(sim_of(c), 30))))
+        list_over(c);
+    else if (c->kind == CLIENT_LIST)
+        client_list_on(c);
     else if (c->kind == CLIENT_GET && (c->finished || !c->headed))
         read_over(c);
     else if (c->kind == CLIENT_GET)
@@ -362,5 +380,6 @@ void client_crash(struct client *c)
     }
     if (c->fetch)
         fetch_free(c->fetch);
+    listing_free(c->listing);
     client_next(c);
 }

@@ -3,6 +3,7 @@
 #define SIM_CLIENT_H
 
 #include "fanout/fetch.h"
+#include "fanout/listing.h"
 #include "fanout/write.h"
 #include "sim_check.h"
 
@@ -21,7 +22,7 @@ struct client_host {
     void *ctx;
 };
 
-enum client_kind { CLIENT_PUT, CLIENT_DELETE, CLIENT_GET };
+enum client_kind { CLIENT_PUT, CLIENT_DELETE, CLIENT_GET, CLIENT_LIST };
 
 struct client {
     struct client_host *host;
@@ -40,11 +41,18 @@ struct client {
     uint64_t began;
     bool headed, finished, damaged;
     char range[48];
+    /* LIST */
+    struct listing *listing;
+    bool grouped, group_seen;
+    char listed[SIM_KEYS_MAX][CONTENT_ETAG_CHARS]; /* ETags; "": not listed */
 };
 
 void client_init(struct client *c, struct client_host *host, uint32_t number, bool by_itself);
 /* Begins an operation now, if a process runs; `content` for a PUT. */
 void client_begin(struct client *c, enum client_kind kind, uint32_t key, const struct content *content);
+/* sim_client_list.c. False: it could not begin. */
+bool client_list_begin(struct client *c);
+void client_list_on(struct client *c);
 /* The process is gone: the client knows nothing. What it held of the process is handed to it for its end. */
 void client_crash(struct client *c);
 /* A process runs again. */

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum kind { BEGIN, READ, WRITE, CLAIM, SCAN, FORGET, OTHER };
+enum kind { BEGIN, READ, WRITE, CLAIM, SCAN, RANGE, FORGET, OTHER };
 enum stage { STAGE_HAPPEN, STAGE_READ, STAGE_RAISE, STAGE_ANSWER };
 
 /* One request under way; a forget has no journal_request. */
@@ -260,6 +260,36 @@ static void happen_scan(struct journey *y)
     }
 }
 
+/* It may name a key that has nothing, and end anywhere. */
+static void happen_range(struct journey *y)
+{
+    struct journal_range *r = (struct journal_range *)(void *)y->request;
+    struct sim_journal *j = y->journal;
+
+    r->count = 0;
+    r->more = false;
+    if (j->sim->breakage == BREAK_FORGETFUL)
+        return;
+    for (uint32_t key = 0; key < SIM_KEYS_MAX && !r->more; key++) {
+        const struct row *newest;
+        struct key_view v;
+        uint32_t stored;
+
+        key_view_init(&v);
+        disk_view(j->disk, key, j->boot, j->boot_ms, &v);
+        newest = key_view_newest_stored(&v, r->slots);
+        stored = newest ? newest->stored & r->slots : 0;
+        key_view_fini(&v);
+        if ((!stored && !sim_fault(j->sim)) || !span_starts(sim_key_name(key), r->prefix) ||
+            span_cmp(sim_key_name(key), r->after) <= 0)
+            continue;
+        if (r->count && sim_chance(j->sim, 300))
+            r->more = true;
+        else
+            journal_range_add(r, sim_key_name(key), stored);
+    }
+}
+
 static enum err happen(struct journey *y)
 {
     switch (y->kind) {
@@ -268,6 +298,7 @@ static enum err happen(struct journey *y)
     case WRITE: return happen_write(y);
     case CLAIM: return happen_claim(y);
     case SCAN: happen_scan(y); return ERR_OK;
+    case RANGE: happen_range(y); return ERR_OK;
     case FORGET: disk_remove(y->journal->disk, y->key, &y->forget, "forgotten"); return ERR_OK;
     case OTHER: return ERR_DENIED;
     }
@@ -280,8 +311,8 @@ static bool is_writing(enum kind kind)
 }
 
 static const char *const kind_names[] = {
-    [BEGIN] = "begin", [READ] = "read",     [WRITE] = "write", [CLAIM] = "claim",
-    [SCAN] = "scan",   [FORGET] = "forget", [OTHER] = "other"};
+    [BEGIN] = "begin", [READ] = "read",   [WRITE] = "write",   [CLAIM] = "claim",
+    [SCAN] = "scan",   [RANGE] = "range", [FORGET] = "forget", [OTHER] = "other"};
 
 /* A failing disk: writes that failed may be there all the same. */
 static enum err happen_or_fail(struct journey *y)
@@ -393,6 +424,13 @@ static void sj_scan(struct journal *j, struct journal_scan *r)
     journey_new(j, &r->request, SCAN, 0);
 }
 
+static void sj_range(struct journal *j, struct journal_range *r)
+{
+    r->count = 0;
+    r->more = false;
+    journey_new(j, &r->request, RANGE, 0);
+}
+
 /* Each stamp by itself, each any time later. */
 static void sj_forget(struct journal *j, struct journal_key key, const struct stamp *stamps, size_t count)
 {
@@ -433,15 +471,16 @@ static bool sj_maybe(struct journal *journal, struct journal_key key, enum journ
                      const struct stamp *own)
 {
     struct sim_journal *j = of(journal);
-    uint32_t number = sim_key_number(key.key);
+    bool whole = q == JOURNAL_ANY_STORED_IN_BUCKET;
+    uint32_t number = whole ? 0 : sim_key_number(key.key);
     bool yes = q == JOURNAL_ANY_OTHER_ROW && j->disk->claims[number].taken;
 
     for (size_t i = 0; i < j->disk->count; i++) {
         const struct disk_row *r = &j->disk->rows[i];
 
-        if (r->key != number)
+        if (r->key != number && !whole)
             continue;
-        if (q == JOURNAL_ANY_STORED_ROW)
+        if (q != JOURNAL_ANY_OTHER_ROW)
             yes |= r->row.stored != 0;
         else
             yes |= !own || !stamp_eq(&r->row.stamp, own);
@@ -505,6 +544,7 @@ static const struct journal_ops ops = {
     .write = sj_write,
     .claim = sj_claim,
     .scan = sj_scan,
+    .range = sj_range,
     .forget = sj_forget,
     .attempt = sj_attempt,
     .bucket_write = sj_bucket_write,
@@ -577,7 +617,7 @@ bool sim_journal_busy(const struct sim_journal *j, uint32_t key)
     for (const struct list *l = j->under_way.next; l != &j->under_way; l = l->next) {
         const struct journey *y = LIST_ENTRY(l, const struct journey, node);
 
-        if (y->key == key && y->kind != SCAN && y->kind != READ)
+        if (y->key == key && y->kind != SCAN && y->kind != RANGE && y->kind != READ)
             return true;
     }
     return false;

@@ -75,6 +75,7 @@ void sim_call_done(struct replica_call *c)
         break;
     case CALL_HEAD: c->head_events.done(c->ctx, a->error, a->status, &c->shown); break;
     case CALL_GET: c->get_events.done(c->ctx, a->error); break;
+    case CALL_LIST: c->list_events.done(c->ctx, a->error); break;
     case CALL_BUCKET: c->bucket_events.done(c->ctx, a); break;
     }
     c->inside--;
@@ -99,7 +100,7 @@ static void call_refuse(struct replica_call *c, unsigned status)
 
 const char *call_name(const struct replica_call *c)
 {
-    static const char *const names[] = {"put", "delete", "head", "get", "bucket"};
+    static const char *const names[] = {"put", "delete", "head", "get", "list", "bucket"};
 
     return names[c->kind];
 }
@@ -315,6 +316,7 @@ static const struct replica_ops ops = {
     .head = sim_head_start,
     .get = sim_get_start,
     .get_read = sim_get_read,
+    .list = sim_list_start,
     .bucket = sim_bucket_start,
     .abandon = sr_abandon,
 };

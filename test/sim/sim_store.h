@@ -6,7 +6,7 @@
 #include "sim_journal.h"
 #include "sim_replica.h"
 
-enum call_kind { CALL_PUT, CALL_DELETE, CALL_HEAD, CALL_GET, CALL_BUCKET };
+enum call_kind { CALL_PUT, CALL_DELETE, CALL_HEAD, CALL_GET, CALL_LIST, CALL_BUCKET };
 
 /* A request that has left its sender: it takes effect once, or never. */
 struct arrival {
@@ -46,6 +46,10 @@ struct replica_call {
     struct replica_head_events head_events;
     struct replica_get_events get_events;
     struct replica_bucket_events bucket_events;
+    struct replica_list_events list_events;
+    struct replica_page *page; /* LIST: the owner's; `text` is where it begins, `range` the prefix */
+    size_t after_bytes, prefix_bytes;
+    uint32_t most;
     struct replica_object shown;
     bool head_only, looked, headed, broken;
     uint64_t ready;
@@ -85,6 +89,11 @@ enum err sim_get_read(struct replica_call *c, void *at, size_t room, size_t *got
 enum err sim_bucket_start(struct replica *r, struct replica_call **out, enum replica_bucket_op op,
                           const struct replica_bucket_events *events, void *ctx);
 void sim_read_event(struct replica_call *c);
+
+/* sim_list.c */
+enum err sim_list_start(struct replica *r, struct replica_call **out, const struct replica_list *list,
+                        const struct replica_list_events *events, void *ctx);
+void sim_list_event(struct replica_call *c);
 
 /* sim_store.c */
 /* The request has left: from here on it is the store's to decide what comes of it. */

@@ -296,6 +296,7 @@ static void on_script(struct sim_event *e)
     case SCRIPT_PUT: client_begin(s->client, CLIENT_PUT, 0, content_make(w, s->step->bytes)); break;
     case SCRIPT_DELETE: client_begin(s->client, CLIENT_DELETE, 0, NULL); break;
     case SCRIPT_GET: client_begin(s->client, CLIENT_GET, 0, NULL); break;
+    case SCRIPT_LIST: client_begin(s->client, CLIENT_LIST, 0, NULL); break;
     case SCRIPT_DOWN: set_down(w, s->step->slot, true, false); break;
     case SCRIPT_UP: set_down(w, s->step->slot, false, false); break;
     case SCRIPT_END: break;
@@ -581,6 +582,7 @@ void world_run(const struct world_options *o, struct world_result *out, size_t t
                                  .refused = w->check.refused,
                                  .unknown = w->check.unknown,
                                  .reads = w->check.reads,
+                                 .lists = w->check.lists,
                                  .quiets = w->check.quiets};
     memcpy(out->violation, w->sim.violation, sizeof(out->violation));
     if ((out->violated || o->trace) && trace_lines) {
