@@ -1,5 +1,6 @@
 /* The command line. */
 #include "app/config.h"
+#include "app/probe.h"
 #include "app/service.h"
 #include "app/status.h"
 
@@ -22,6 +23,8 @@ static const char *const help =
     "  s3mirror --print-config --markdown                     the same as a page (docs/configuration.md)\n"
     "  s3mirror status [BUCKET[/KEY]] [--json] [--config FILE | --admin ADDRESS:PORT]\n"
     "                                                         what every replica holds and misses\n"
+    "  s3mirror probe BACKEND [--bucket NAME] [--json] [--harsh] [--config FILE]\n"
+    "                                                         what a backend can do, found out by trying\n"
     "  s3mirror --version | --help\n"
     "\n"
     "FILE is /etc/s3mirror/s3mirror.yaml unless told otherwise. SIGHUP reads the TLS certificate anew. The "
@@ -30,15 +33,24 @@ static const char *const help =
     "(said on\n"
     "stderr), 2 wrong usage.\n";
 
-enum command { RUN, CHECK, PRINT, STATUS, VERSION, HELP };
+enum command { RUN, CHECK, PRINT, STATUS, PROBE, VERSION, HELP };
 
 struct arguments {
     enum command command;
-    const char *file, *admin, *what;
-    bool json, markdown;
+    const char *file, *admin, *what, *bucket;
+    bool json, markdown, harsh;
 };
 
-enum { OPTION_CHECK = 256, OPTION_PRINT, OPTION_MARKDOWN, OPTION_JSON, OPTION_ADMIN, OPTION_VERSION };
+enum {
+    OPTION_CHECK = 256,
+    OPTION_PRINT,
+    OPTION_MARKDOWN,
+    OPTION_JSON,
+    OPTION_ADMIN,
+    OPTION_BUCKET,
+    OPTION_HARSH,
+    OPTION_VERSION
+};
 
 static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -47,6 +59,8 @@ static const struct option options[] = {
     {"markdown", no_argument, NULL, OPTION_MARKDOWN},
     {"json", no_argument, NULL, OPTION_JSON},
     {"admin", required_argument, NULL, OPTION_ADMIN},
+    {"bucket", required_argument, NULL, OPTION_BUCKET},
+    {"harsh", no_argument, NULL, OPTION_HARSH},
     {"version", no_argument, NULL, OPTION_VERSION},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -73,19 +87,32 @@ static bool set_option(struct arguments *a, int option)
     case OPTION_MARKDOWN: a->markdown = true; return true;
     case OPTION_JSON: a->json = true; return true;
     case OPTION_ADMIN: a->admin = optarg; return true;
+    case OPTION_BUCKET: a->bucket = optarg; return true;
+    case OPTION_HARSH: a->harsh = true; return true;
     default: return false; /* getopt has said what is wrong */
     }
 }
 
 static bool set_words(struct arguments *a, char **words, int count)
 {
-    if (count && (strcmp(words[0], "status") != 0 || !set_command(a, STATUS) || count > 2)) {
+    enum command command = count && strcmp(words[0], "probe") == 0 ? PROBE : STATUS;
+
+    if (count &&
+        ((command == STATUS && strcmp(words[0], "status") != 0) || !set_command(a, command) || count > 2)) {
         fprintf(stderr, "s3mirror: unexpected '%s'\n", words[count > 2 ? 2 : 0]);
         return false;
     }
     a->what = count == 2 ? words[1] : NULL;
-    if ((a->json || a->admin) && a->command != STATUS) {
-        fputs("s3mirror: --json and --admin belong to status\n", stderr);
+    if (a->command == PROBE && !a->what) {
+        fputs("s3mirror: probe what? a backend of the configuration\n", stderr);
+        return false;
+    }
+    if ((a->json && a->command != STATUS && a->command != PROBE) || (a->admin && a->command != STATUS)) {
+        fputs("s3mirror: --json belongs to status and probe, --admin to status\n", stderr);
+        return false;
+    }
+    if ((a->bucket || a->harsh) && a->command != PROBE) {
+        fputs("s3mirror: --bucket and --harsh belong to probe\n", stderr);
         return false;
     }
     if (a->markdown && a->command != PRINT) {
@@ -162,6 +189,17 @@ static int status(const struct arguments *a)
     return result;
 }
 
+static int probe(const struct arguments *a)
+{
+    const struct probe_options how = {
+        .backend = a->what, .bucket = a->bucket, .json = a->json, .harsh = a->harsh};
+    struct config *c = load(a->file);
+    int result = c ? probe_run(c, &how) : EXIT_WRONG;
+
+    config_free(c);
+    return result;
+}
+
 static int with_config(const struct arguments *a, int (*act)(const struct config *c))
 {
     struct config *c = load(a->file);
@@ -185,6 +223,7 @@ int main(int argc, char **argv)
     case CHECK: return with_config(&a, check);
     case PRINT: return print(&a);
     case STATUS: return status(&a);
+    case PROBE: return probe(&a);
     case RUN: break;
     }
     return with_config(&a, service_run);
