@@ -52,6 +52,8 @@ static const struct config_row rows[] = {
      .text = "Least size of a part of an upload that the gateway itself makes there, but for the last."},
     {"max_parts", CONFIG_COUNT, AT(max_parts), RANGE(1, 10000),
      .text = "Parts that such an upload may have."},
+    {"equal_parts", CONFIG_WORD, AT(equal_parts), .words = answers,
+     .text = "All parts of an upload but the last must be of one size."},
 };
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == sizeof(struct capabilities) / sizeof(uint64_t),
                "a row per capability");

@@ -14,7 +14,7 @@ enum {
     KEPT_BYTES = 16 * 1024 * 1024,
     REQUEST_BYTES = 512 * 1024
 };
-enum { LARGE_BYTES = 5 * 1024 * 1024 };
+enum { LARGE_BYTES = 5 * 1024 * 1024 + 4096 };
 
 static volatile sig_atomic_t stopped;
 

@@ -120,6 +120,22 @@ static void check_whole(struct probe *p)
                amazons ? "as on the other replicas" : "read last, so that clients see one ETag");
 }
 
+static void check_unequal_parts(struct probe *p)
+{
+    struct span first = span_head(p->large, PART_BYTES), second = span_head(p->large, PART_BYTES + TAIL_BYTES);
+    struct wire_answer a;
+    struct trial u;
+    bool taken;
+
+    if (!create(p, &u, "unequal-parts", &a))
+        return;
+    taken = put_part(p, &u, 1, first, &a) && put_part(p, &u, 2, second, &a) && put_part(p, &u, 3, first, &a) &&
+            complete(p, &u, &a);
+    p->found.equal_parts = taken ? S3_NO : S3_YES;
+    probe_find(p, "equal_parts", "parts of different sizes", taken ? "taken" : probe_status(p, &a),
+               taken ? "as clients cut them" : "uploads of other clients' parts are repaired whole");
+}
+
 static void check_small_parts(struct probe *p)
 {
     struct span small = span_head(p->large, TAIL_BYTES);
@@ -158,6 +174,7 @@ void probe_uploads(struct probe *p)
     check_whole(p);
     if (!(p->safe_barriers & 1u << S3_BARRIER_PARTS))
         return;
+    check_unequal_parts(p);
     check_small_parts(p);
     check_numbers(p);
     if (!p->found.barrier)

@@ -58,7 +58,8 @@ static bool cuts_fit(const struct repair_job *j)
     uint64_t sum = 0;
 
     for (uint32_t i = 0; i < j->cut_count; i++) {
-        if (i + 1 < j->cut_count && j->cuts[i] < can->min_part)
+        if (i + 1 < j->cut_count &&
+            (j->cuts[i] < can->min_part || (can->equal_parts == S3_YES && j->cuts[i] != j->cuts[0])))
             return false;
         sum += j->cuts[i];
     }
