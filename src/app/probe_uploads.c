@@ -122,15 +122,16 @@ static void check_whole(struct probe *p)
 
 static void check_unequal_parts(struct probe *p)
 {
-    struct span first = span_head(p->large, PART_BYTES), second = span_head(p->large, PART_BYTES + TAIL_BYTES);
+    struct span first = span_head(p->large, PART_BYTES),
+                second = span_head(p->large, PART_BYTES + TAIL_BYTES);
     struct wire_answer a;
     struct trial u;
     bool taken;
 
     if (!create(p, &u, "unequal-parts", &a))
         return;
-    taken = put_part(p, &u, 1, first, &a) && put_part(p, &u, 2, second, &a) && put_part(p, &u, 3, first, &a) &&
-            complete(p, &u, &a);
+    taken = put_part(p, &u, 1, first, &a) && put_part(p, &u, 2, second, &a) &&
+            put_part(p, &u, 3, first, &a) && complete(p, &u, &a);
     p->found.equal_parts = taken ? S3_NO : S3_YES;
     probe_find(p, "equal_parts", "parts of different sizes", taken ? "taken" : probe_status(p, &a),
                taken ? "as clients cut them" : "uploads of other clients' parts are repaired whole");
