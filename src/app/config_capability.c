@@ -48,6 +48,8 @@ static const struct config_row rows[] = {
      .text = "Order of its listings: of bytes, or of paths (\"a/b\" before \"a!b\")."},
     {"url_encode", CONFIG_WORD, AT(url_encode), .words = answers,
      .text = "Its listings know encoding-type=url."},
+    {"list_after", CONFIG_WORD, AT(list_after), .words = answers,
+     .text = "A listing that begins within a folder misses nothing."},
     {"min_part", CONFIG_BYTES, AT(min_part), RANGE(1, 1024 * MIB),
      .text = "Least size of a part of an upload that the gateway itself makes there, but for the last."},
     {"max_parts", CONFIG_COUNT, AT(max_parts), RANGE(1, 10000),

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-enum { KEYS = 5, SHOWN_MAX = 16, KEY_BYTES = 200, QUERY_BYTES = 1024, PAGES_MAX = 8 };
+enum { KEYS = 5, SIBLINGS = 8, SHOWN_MAX = 16, KEY_BYTES = 200, QUERY_BYTES = 1024, PAGES_MAX = 8 };
 
 /* In byte order. The last one tells encoded from not. */
 static const char *const names[KEYS] = {"list/a!b", "list/a/b", "list/a0", "list/b", "list/c +%\xc3\xa4"};
@@ -177,6 +177,31 @@ static void check_encoding(struct probe *p)
                done ? "any key can be listed" : "keys with control characters cannot be listed");
 }
 
+/* A folder with siblings that come before it: behind its first key comes its second. */
+static void check_after(struct probe *p)
+{
+    struct span prefix = s3_query_encode(&p->kept, span_of(probe_text(p, "%safter/", p->prefix))), after;
+    struct listing l = {.count = 0};
+    bool sound;
+
+    for (int i = 0; i < SIBLINGS; i++)
+        probe_put(p, probe_key(p, probe_text(p, "after/m!%d", i)), SPAN("listed"));
+    after = s3_query_encode(&p->kept, probe_key(p, "after/m/1"));
+    probe_put(p, probe_key(p, "after/m/1"), SPAN("listed"));
+    probe_put(p, probe_key(p, "after/m/2"), SPAN("listed"));
+    list_page(p,
+              p->found.list_version == S3_LIST_V1
+                  ? probe_text(p, "marker=%.*s&max-keys=1&prefix=%.*s", SPAN_ARG(after), SPAN_ARG(prefix))
+                  : probe_text(p, "list-type=2&max-keys=1&prefix=%.*s&start-after=%.*s", SPAN_ARG(prefix),
+                               SPAN_ARG(after)),
+              &l);
+    sound = l.good && l.count == 1 && strcmp(l.keys[0] + strlen(p->prefix), "after/m/2") == 0;
+    p->found.list_after = sound ? S3_YES : S3_NO;
+    probe_find(p, "list_after", "one key behind 'm/1', with 'm!0' to 'm!7' beside it",
+               sound ? "'m/2'" : "WRONG",
+               sound ? "pages begin anywhere" : "folders are listed one by one at a page's begin");
+}
+
 void probe_lists(struct probe *p)
 {
     for (size_t i = 0; i < KEYS; i++)
@@ -184,4 +209,5 @@ void probe_lists(struct probe *p)
     check_versions(p);
     check_order(p);
     check_encoding(p);
+    check_after(p);
 }

@@ -88,6 +88,8 @@ static bool breaks_promise(const struct probe *p, size_t row)
         return told->conditional_put > found->conditional_put;
     if (strcmp(name, "url_encode") == 0)
         return told->url_encode > found->url_encode;
+    if (strcmp(name, "list_after") == 0)
+        return told->list_after > found->list_after;
     if (strcmp(name, "equal_parts") == 0)
         return told->equal_parts < found->equal_parts;
     if (strcmp(name, "max_parts") == 0)

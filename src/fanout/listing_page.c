@@ -67,16 +67,24 @@ void listing_ask_rows(struct listing *l)
 
 /* ---- the replica's page ---- */
 
+/* Putting it in order costs further questions; and what lists folders may list empty ones for a while. */
+static bool lists_in_order(const struct replica *r)
+{
+    return !r->can || r->can->list_order != S3_LIST_ORDER_PATH;
+}
+
 static bool is_better(const struct replica *a, uint64_t a_hints, const struct replica *b, uint64_t b_hints)
 {
     if (replica_usable(a) != replica_usable(b))
         return replica_usable(a);
     if (a_hints != b_hints)
         return a_hints < b_hints;
+    if (lists_in_order(a) != lists_in_order(b))
+        return lists_in_order(a);
     return a->health && b->health && health_cost(a->health) < health_cost(b->health);
 }
 
-/* Of those that have not failed: a usable one, with the fewest hints, which answers soonest. */
+/* Of those that have not failed: a usable one, with the fewest hints, in order by itself, which answers soonest. */
 static bool choose(struct listing *l)
 {
     struct replica_lag lag[REPLICAS_MAX];

@@ -51,8 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     prefix = take(&from, 6);
     after = take(&from, 12);
     replica_page_init(&page, room, sizeof(room));
-    if (!list_walk_init(&w, shape & 1 ? LIST_ORDER_PATH : LIST_ORDER_BYTES, &page, prefix, shape & 2, after,
-                        1 + (shape >> 2) % ENTRIES_MAX))
+    if (!list_walk_init(&w, (enum list_order)(shape % 3), &page, prefix, shape & 4, after,
+                        1 + (shape >> 3) % ENTRIES_MAX))
         abort();
     while (list_walk_next(&w, &ask)) {
         if (ask.into->count || !span_starts(ask.prefix, prefix) ||
