@@ -547,6 +547,33 @@ static void a_refused_copy_is_a_failure_that_says_why(void **state)
     assert_over(JOB_FAILED);
 }
 
+static void a_refusal_of_the_key_itself_says_that_no_try_will_help(void **state)
+{
+    static const struct {
+        enum replica_result result;
+        unsigned status;
+        const char *code;
+        bool hopeless;
+    } rows[] = {
+        {REPLICA_MISSED, 409, "ObjectParentIsFile", true},
+        {REPLICA_MISSED, 409, "OperationAborted", false},
+        {REPLICA_MISSED, 403, "AccessDenied", false},
+        {REPLICA_UNRESOLVED, 500, "ObjectParentIsFile", false},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct bench bench;
+
+        start(&bench);
+        copy_past_the_barrier();
+        answer_target(rows[i].result, ERR_OK, rows[i].status, "", rows[i].code);
+        if (rows[i].result == REPLICA_MISSED)
+            released();
+        assert_int_equal(b->job->hopeless != NULL, rows[i].hopeless);
+        assert_over(JOB_FAILED);
+    }
+}
+
 static void a_row_that_was_superseded_meanwhile_releases_the_claim(void **state)
 {
     struct row only_a = missed_by_b;
@@ -856,6 +883,7 @@ int main(void)
         cmocka_unit_test(an_unresolved_copy_leaves_its_claim_to_end_by_itself),
         cmocka_unit_test(a_copy_that_shows_another_etag_is_not_recorded_as_stored),
         cmocka_unit_test(a_refused_copy_is_a_failure_that_says_why),
+        cmocka_unit_test(a_refusal_of_the_key_itself_says_that_no_try_will_help),
         cmocka_unit_test(a_row_that_was_superseded_meanwhile_releases_the_claim),
         cmocka_unit_test(an_unknown_record_is_a_failure_and_the_claim_is_left_alone),
         cmocka_unit_test(a_missing_bucket_is_created_and_the_repair_comes_again),
