@@ -137,6 +137,7 @@ static struct terms terms_of(const struct config *c)
         .first_byte_ms = c->terms.first_byte_ms,
         .lease_ms = c->terms.lease_ms,
         .lease_margin_ms = c->terms.lease_margin_ms,
+        .part_bytes_min = S3_PART_BYTES_MIN,
         .ring_chunks = (uint32_t)(c->ring_bytes / CHUNK_BYTES),
     };
 }

@@ -57,6 +57,8 @@ void check_verified(struct check *c, size_t write);
 /* It was acknowledged, with these replicas called stored; or the client knows nothing. */
 void check_acked(struct check *c, size_t write, uint32_t stored, uint32_t need);
 void check_unknown(struct check *c, size_t write, bool refused);
+/* It was acknowledged at some time that the client did not hear of: now it knows. */
+void check_acked_earlier(struct check *c, size_t write);
 
 /* A client's read: `began` comes from check_now at its start. */
 uint64_t check_now(struct check *c);

@@ -25,6 +25,11 @@ static void client_next(struct client *c)
                   sim_chance(sim_of(c), 300) ? 0 : sim_between(sim_of(c), 1, 1 + c->host->pause_ms));
 }
 
+void client_over(struct client *c)
+{
+    client_next(c);
+}
+
 /* --- PUT and DELETE --- */
 
 static void write_over(struct client *c, bool refused)
@@ -317,6 +322,8 @@ void client_begin(struct client *c, enum client_kind kind, uint32_t key, const s
     c->verified = c->feeding = false;
     if (kind == CLIENT_GET)
         read_begin(c);
+    else if (kind == CLIENT_UPLOAD)
+        client_upload_begin(c);
     else if (kind != CLIENT_LIST)
         write_begin(c);
     else if (!client_list_begin(c))
@@ -326,7 +333,8 @@ void client_begin(struct client *c, enum client_kind kind, uint32_t key, const s
 static void draw(struct client *c)
 {
     uint64_t of_ten = sim_between(sim_of(c), 0, 9);
-    enum client_kind kind = of_ten < 5   ? CLIENT_PUT
+    enum client_kind kind = of_ten < 4   ? CLIENT_PUT
+                            : of_ten < 5 ? CLIENT_UPLOAD
                             : of_ten < 7 ? CLIENT_DELETE
                             : of_ten < 9 ? CLIENT_GET
                                          : CLIENT_LIST;
@@ -335,7 +343,7 @@ static void draw(struct client *c)
         return;
     c->host->left--;
     client_begin(c, kind, (uint32_t)sim_between(sim_of(c), 0, c->host->keys - 1),
-                 kind == CLIENT_PUT ? c->host->content_new(c->host->ctx) : NULL);
+                 kind == CLIENT_PUT || kind == CLIENT_UPLOAD ? c->host->content_new(c->host->ctx) : NULL);
 }
 
 static void on_event(struct sim_event *e)
@@ -344,6 +352,8 @@ static void on_event(struct sim_event *e)
 
     if (!c->active)
         draw(c);
+    else if (c->kind == CLIENT_UPLOAD)
+        client_upload_on(c);
     else if (c->kind == CLIENT_LIST && (c->finished || (c->host->slow && sim_chance(sim_of(c), 30))))
         list_over(c);
     else if (c->kind == CLIENT_LIST)
@@ -367,6 +377,8 @@ void client_resume(struct client *c)
 {
     if (!c->active)
         client_next(c);
+    else
+        client_upload_resume(c); /* the only one that outlives a process */
 }
 
 void client_crash(struct client *c)
@@ -374,6 +386,10 @@ void client_crash(struct client *c)
     sim_cancel(sim_of(c), &c->event);
     if (!c->active)
         return;
+    if (c->kind == CLIENT_UPLOAD) {
+        client_upload_crash(c);
+        return;
+    }
     if (c->write) {
         check_unknown(c->host->check, c->written, false);
         write_leave(c->write);

@@ -7,11 +7,20 @@
 enum { SCRIPT_STEPS_MAX = 9, CLIENTS_MAX = 6 };
 
 /* What happens when in a scripted run; times in milliseconds. */
-enum script_kind { SCRIPT_END, SCRIPT_PUT, SCRIPT_DELETE, SCRIPT_GET, SCRIPT_LIST, SCRIPT_DOWN, SCRIPT_UP };
+enum script_kind {
+    SCRIPT_END,
+    SCRIPT_PUT,
+    SCRIPT_UPLOAD,
+    SCRIPT_DELETE,
+    SCRIPT_GET,
+    SCRIPT_LIST,
+    SCRIPT_DOWN,
+    SCRIPT_UP
+};
 struct script_step {
     enum script_kind kind;
     uint64_t at_ms;
-    uint64_t bytes; /* PUT */
+    uint64_t bytes; /* PUT, UPLOAD */
     uint32_t slot;  /* DOWN, UP */
 };
 struct script {
