@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 from listing import AWKWARD, FORMS, Page, ask, check, expected, quote
-from stack import Stack
+from stack import Stack, wait_until
 
 PREFIXES = ["", "a", "a/", "b/c", "d/", "x", "\u00e4", "nothing"]
 DELIMITERS = ["", "/", "-", "e/"]
@@ -100,6 +100,22 @@ def test_a_prefix_longer_than_any_key_lists_nothing(filled):
     assert (status, Page(tree).texts) == (200, [])
     status, tree = ask(filled, list_type=2, start_after="a" * 3000, prefix="a")
     assert (status, Page(tree).texts) == (200, [k for k in expected(AWKWARD) if k.startswith("a") and k > "a" * 3000])
+
+
+def test_backends_that_know_version_1_only(start_stack):
+    stack = start_stack(backends=["seaweedfs", "minio", "versitygw"],
+                        sets={f"backends.{n}.capabilities.list_version": "v1" for n in range(3)})
+    for name in AWKWARD:
+        assert stack.put(name, b"x").status == 200
+    for away in ("", "bc", "ac", "ab"):  # all of them, and each by itself
+        for name in away:
+            stack.rig("kill", name)
+        for most, delimiter in itertools.product((3, 1000), ("", "/")):
+            check(stack, AWKWARD, most=most, **({"delimiter": delimiter} if delimiter else {}))
+        for name in away:
+            stack.rig("start", name)
+        for name in away:
+            wait_until(lambda n=name: stack.metric("s3mirror_backend_up", backend=n) == 1, f"{name} to be taken back", 60)
 
 
 # --- replicas that differ -----------------------------------------------------------------------------------
