@@ -13,6 +13,7 @@
 
 #include "fanout/catalog.h"
 #include "gateway/gateway.h"
+#include "repair/janitor.h"
 #include "repair/repair.h"
 
 struct admin;
@@ -30,6 +31,7 @@ struct admin_options {
     struct env *env;         /* of this loop */
     struct catalog *catalog; /* of this loop */
     const struct repair *repair;
+    const struct janitor *janitor;  /* NULL: none runs */
     const struct admin_loop *loops; /* borrowed, all of them */
     size_t loop_count;
     const char *const *backends; /* names, borrowed */

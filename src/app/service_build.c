@@ -421,6 +421,7 @@ static bool open_admin(struct service *s)
         .env = &s->loops[0].env,
         .catalog = s->loops[0].catalog,
         .repair = s->repair,
+        .janitor = s->janitor,
         .loops = s->admin_loops,
         .loop_count = s->loop_count,
         .backends = s->backend_names,

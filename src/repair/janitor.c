@@ -317,7 +317,6 @@ static bool next_bucket(struct janitor *j)
 static void rest(struct janitor *j)
 {
     j->state = JANITOR_REST;
-    COUNT_ADD(j->counters.rounds, 1);
     clock_start(j->env->clock, &j->timer, j->again ? 0 : j->options.interval_ms);
     j->again = false;
 }

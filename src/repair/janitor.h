@@ -25,7 +25,7 @@ struct janitor_options {
 
 /* base/count.h */
 struct janitor_counters {
-    uint64_t rounds, expired, swept, strays;
+    uint64_t expired, swept, strays;
 };
 
 /* The first round begins at once. */

@@ -130,7 +130,7 @@ def test_an_answer_at_need_waits_for_the_slower_replicas_at_the_complete(start_s
         upload.complete()
         stack.wait_settled(key)
         stack.assert_everywhere(key, noise(PART, round_number) + b"end")
-    assert stack.metric("s3mirror_repairs", result="copied") == 0
+    assert stack.metric("s3mirror_repaired_total", kind="copied") == 0
 
 
 def test_too_few_replicas_take_no_part_and_a_later_try_is_good(start_stack, key):
@@ -181,6 +181,7 @@ def test_an_upload_that_only_a_backend_knows_is_aborted_when_it_is_old(start_sta
     assert stack.backend("a").request("POST", path, "uploads=").status == 200
     assert left_on(stack, "a") == 1
     nothing_left(stack)
+    wait_until(lambda: stack.metric("s3mirror_uploads_cleared_total", kind="unknown") == 1, "it to be counted", 30, 0.1)
 
 
 @pytest.mark.parametrize("verb", ["kill", "term"])
