@@ -69,17 +69,17 @@ static bool cuts_fit(const struct repair_job *j)
 static void on_done(void *ctx, enum err e)
 {
     struct repair_job *j = ctx;
+    bool good = e == ERR_OK && j->cut_good;
 
     j->part_call = NULL;
     clock_stop(j->env->clock, &j->timer);
-    if (e != ERR_OK || !j->cut_good)
-        give_up(j);
-    else if (++j->cuts_known < j->cut_count)
+    if (good && ++j->cuts_known < j->cut_count) {
         ask_next(j);
-    else if (cuts_fit(j))
-        job_start_copy(j);
-    else
-        give_up(j);
+        return;
+    }
+    if (!good || !cuts_fit(j))
+        job_forget_cuts(j);
+    job_start_copy(j);
 }
 
 static void ask_next(struct repair_job *j)

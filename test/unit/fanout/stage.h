@@ -65,6 +65,7 @@ struct replica_call {
     bool checksum_mode;
     char range[64], if_match[ETAG_CHARS_MAX];
     size_t header_count;
+    uint32_t part_number;
     struct span bytes; /* of an answer: what get_read gives next */
     enum err then;     /* and behind it */
 };
@@ -346,6 +347,7 @@ static inline enum err stage_get(struct replica *r, struct replica_call **out, c
         return e;
     (*out)->get_events = *events;
     (*out)->head_only = get->head_only;
+    (*out)->part_number = get->part_number;
     (*out)->checksum_mode = get->checksum_mode;
     (*out)->header_count = get->header_count;
     for (size_t i = 0; i < get->header_count; i++) {
