@@ -16,6 +16,7 @@
 
 #include "fanout/catalog.h"
 #include "gateway/gateway.h"
+#include "repair/janitor.h"
 #include "repair/repair.h"
 
 struct admin;
@@ -30,9 +31,10 @@ struct admin_loop {
 
 struct admin_options {
     struct loop *loop;
-    struct env *env;                /* of this loop */
-    struct catalog *catalog;        /* of this loop */
-    struct repair *repair;          /* on this loop */
+    struct env *env;               /* of this loop */
+    struct catalog *catalog;       /* of this loop */
+    struct repair *repair;         /* on this loop */
+    const struct janitor *janitor; /* NULL: none runs */
     const struct admin_loop *loops; /* borrowed, all of them */
     size_t loop_count;
     const char *const *backends; /* names, borrowed */

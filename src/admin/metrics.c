@@ -191,6 +191,11 @@ static void print_repair(const struct metric *m, const struct admin *a, struct t
     sample(m, out, count_at(repair_counters(a->options.repair), m->offset));
 }
 
+static void print_janitor(const struct metric *m, const struct admin *a, struct text *out)
+{
+    sample(m, out, a->options.janitor ? count_at(janitor_counters(a->options.janitor), m->offset) : 0);
+}
+
 static void print_journal(const struct metric *m, const struct admin *a, struct text *out)
 {
     struct journal_stats stats;
@@ -257,6 +262,7 @@ static void print_build(const struct metric *m, const struct admin *a, struct te
 #define HEALTH(field)  print_health, offsetof(struct health, field)
 #define FANOUT(field)  print_fanout, offsetof(struct fanout_counters, field)
 #define REPAIR(field)  print_repair, offsetof(struct repair_counters, field)
+#define JANITOR(field) print_janitor, offsetof(struct janitor_counters, field)
 #define JOURNAL(field) print_journal, offsetof(struct journal_stats, field)
 #define REPLICA(field) print_replicas, offsetof(struct replica_lag, field)
 #define KIND(word)     "kind=\"" word "\""
@@ -299,6 +305,10 @@ static const struct metric metrics[] = {
      REPAIR(failed)},
     {"s3mirror_repair_bytes_total", "counter", "Bytes copied by repair.", REPAIR(bytes)},
     {"s3mirror_dead_letters", "gauge", "Keys that repair has given up on for now.", JOURNAL(dead)},
+    {"s3mirror_uploads_cleared_total", "counter",
+     "Multipart uploads that nobody finished or that were left over.", JANITOR(expired), KIND("expired")},
+    {"s3mirror_uploads_cleared_total", "counter", NULL, JANITOR(swept), KIND("left_over")},
+    {"s3mirror_uploads_cleared_total", "counter", NULL, JANITOR(strays), KIND("unknown")},
     {"s3mirror_journal_rows_open", "gauge", "Intents and outcomes in the journal.", JOURNAL(rows_open)},
     {"s3mirror_journal_hints", "gauge", "Final and merged rows in the journal.", JOURNAL(hints)},
     {"s3mirror_journal_commits_total", "counter", "Groups made durable.", JOURNAL(commits)},

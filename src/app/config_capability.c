@@ -48,10 +48,14 @@ static const struct config_row rows[] = {
      .text = "Order of its listings: of bytes, or of paths (\"a/b\" before \"a!b\")."},
     {"url_encode", CONFIG_WORD, AT(url_encode), .words = answers,
      .text = "Its listings know encoding-type=url."},
+    {"list_after", CONFIG_WORD, AT(list_after), .words = answers,
+     .text = "A listing that begins within a folder misses nothing."},
     {"min_part", CONFIG_BYTES, AT(min_part), RANGE(1, 1024 * MIB),
      .text = "Least size of a part of an upload that the gateway itself makes there, but for the last."},
     {"max_parts", CONFIG_COUNT, AT(max_parts), RANGE(1, 10000),
      .text = "Parts that such an upload may have."},
+    {"equal_parts", CONFIG_WORD, AT(equal_parts), .words = answers,
+     .text = "All parts of an upload but the last must be of one size."},
 };
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == sizeof(struct capabilities) / sizeof(uint64_t),
                "a row per capability");

@@ -1,5 +1,6 @@
 /* The command line. */
 #include "app/config.h"
+#include "app/probe.h"
 #include "app/service.h"
 #include "app/status.h"
 
@@ -26,6 +27,8 @@ static const char *const help =
     "  s3mirror retry BUCKET[/KEY] [--json] [--config FILE | --admin ADDRESS:PORT]\n"
     "                                                         another try for its dead letters, or for the "
     "key\n"
+    "  s3mirror probe BACKEND [--bucket NAME] [--json] [--harsh] [--config FILE]\n"
+    "                                                         what a backend can do, found out by trying\n"
     "  s3mirror --version | --help\n"
     "\n"
     "FILE is /etc/s3mirror/s3mirror.yaml unless told otherwise. SIGHUP reads the TLS certificate anew. The "
@@ -34,15 +37,24 @@ static const char *const help =
     "(said on\n"
     "stderr), 2 wrong usage.\n";
 
-enum command { RUN, CHECK, PRINT, STATUS, RETRY, VERSION, HELP };
+enum command { RUN, CHECK, PRINT, STATUS, RETRY, PROBE, VERSION, HELP };
 
 struct arguments {
     enum command command;
-    const char *file, *admin, *what;
-    bool json, markdown;
+    const char *file, *admin, *what, *bucket;
+    bool json, markdown, harsh;
 };
 
-enum { OPTION_CHECK = 256, OPTION_PRINT, OPTION_MARKDOWN, OPTION_JSON, OPTION_ADMIN, OPTION_VERSION };
+enum {
+    OPTION_CHECK = 256,
+    OPTION_PRINT,
+    OPTION_MARKDOWN,
+    OPTION_JSON,
+    OPTION_ADMIN,
+    OPTION_BUCKET,
+    OPTION_HARSH,
+    OPTION_VERSION
+};
 
 static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -51,6 +63,8 @@ static const struct option options[] = {
     {"markdown", no_argument, NULL, OPTION_MARKDOWN},
     {"json", no_argument, NULL, OPTION_JSON},
     {"admin", required_argument, NULL, OPTION_ADMIN},
+    {"bucket", required_argument, NULL, OPTION_BUCKET},
+    {"harsh", no_argument, NULL, OPTION_HARSH},
     {"version", no_argument, NULL, OPTION_VERSION},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -77,27 +91,56 @@ static bool set_option(struct arguments *a, int option)
     case OPTION_MARKDOWN: a->markdown = true; return true;
     case OPTION_JSON: a->json = true; return true;
     case OPTION_ADMIN: a->admin = optarg; return true;
+    case OPTION_BUCKET: a->bucket = optarg; return true;
+    case OPTION_HARSH: a->harsh = true; return true;
     default: return false; /* getopt has said what is wrong */
     }
 }
 
 static bool set_words(struct arguments *a, char **words, int count)
 {
-    bool retry = count && strcmp(words[0], "retry") == 0;
+    static const struct {
+        const char *word;
+        enum command command;
+        const char *what; /* NULL: may be left out */
+    } commands[] = {
+        { "status", STATUS, NULL },
+        { "retry", RETRY, "a BUCKET or a BUCKET/KEY" },
+        { "probe", PROBE, "a backend of the configuration" },
+    };
 
-    if (count > 2 || (count && !retry && strcmp(words[0], "status") != 0)) {
-        fprintf(stderr, "s3mirror: unexpected '%s'\n", words[count > 2 ? 2 : 0]);
+    if (count) {
+        size_t i = 0;
+
+        while (i < sizeof commands / sizeof *commands && strcmp(words[0], commands[i].word) != 0)
+            i++;
+        if (i == sizeof commands / sizeof *commands || count > 2) {
+            fprintf(stderr, "s3mirror: unexpected '%s'\n", words[count > 2 ? 2 : 0]);
+            return false;
+        }
+        if (!set_command(a, commands[i].command))
+            return false;
+        if (count < 2 && commands[i].what) {
+            fprintf(stderr, "s3mirror: %s what? %s\n", words[0], commands[i].what);
+            return false;
+        }
+        a->what = count == 2 ? words[1] : NULL;
+    }
+    return true;
+}
+
+static bool options_fit(const struct arguments *a)
+{
+    if (a->json && a->command != STATUS && a->command != RETRY && a->command != PROBE) {
+        fputs("s3mirror: --json belongs to status, retry and probe\n", stderr);
         return false;
     }
-    if (count && !set_command(a, retry ? RETRY : STATUS))
-        return false;
-    a->what = count == 2 ? words[1] : NULL;
-    if (retry && !a->what) {
-        fputs("s3mirror: retry what? a BUCKET or a BUCKET/KEY\n", stderr);
+    if (a->admin && a->command != STATUS && a->command != RETRY) {
+        fputs("s3mirror: --admin belongs to status and retry\n", stderr);
         return false;
     }
-    if ((a->json || a->admin) && a->command != STATUS && a->command != RETRY) {
-        fputs("s3mirror: --json and --admin belong to status and retry\n", stderr);
+    if ((a->bucket || a->harsh) && a->command != PROBE) {
+        fputs("s3mirror: --bucket and --harsh belong to probe\n", stderr);
         return false;
     }
     if (a->markdown && a->command != PRINT) {
@@ -114,7 +157,7 @@ static bool parse_arguments(struct arguments *a, int argc, char **argv)
     while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1)
         if (!set_option(a, option))
             return false;
-    return set_words(a, argv + optind, argc - optind);
+    return set_words(a, argv + optind, argc - optind) && options_fit(a);
 }
 
 static struct config *load(const char *file)
@@ -174,6 +217,17 @@ static int ask(const struct arguments *a, int (*page)(const char *admin, const c
     return result;
 }
 
+static int probe(const struct arguments *a)
+{
+    const struct probe_options how = {
+        .backend = a->what, .bucket = a->bucket, .json = a->json, .harsh = a->harsh};
+    struct config *c = load(a->file);
+    int result = c ? probe_run(c, &how) : EXIT_WRONG;
+
+    config_free(c);
+    return result;
+}
+
 static int with_config(const struct arguments *a, int (*act)(const struct config *c))
 {
     struct config *c = load(a->file);
@@ -198,6 +252,7 @@ int main(int argc, char **argv)
     case PRINT: return print(&a);
     case STATUS: return ask(&a, status_print);
     case RETRY: return ask(&a, status_retry);
+    case PROBE: return probe(&a);
     case RUN: break;
     }
     return with_config(&a, service_run);

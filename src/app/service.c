@@ -2,7 +2,7 @@
  *
  * Threads: one per loop, the journal's, and this one, which waits for signals. The end, step by step:
  *
- *   signal --> every loop: stop listening, let exchanges and open writes end; loop 0: stop repair
+ *   signal --> every loop: stop listening, let exchanges and open writes end; loop 0: stop repair, janitor
  *          --> all quiet: loop 0 closes the admin port (until then /readyz says "draining")
  *          --> quiet too: every loop stops, threads are joined, everything is taken apart, the journal closed
  *
@@ -36,6 +36,8 @@ static void on_kick(struct loop_task *t)
 
     if (atomic_load(&s->state) == SERVICE_RUNNING)
         repair_kick(s->repair, kicks & KICK_RECOVERED);
+    if (atomic_load(&s->state) == SERVICE_RUNNING && kicks & KICK_RECOVERED)
+        janitor_kick(s->janitor);
 }
 
 void service_kick(struct service *s, enum service_kick why)
@@ -74,9 +76,16 @@ static void on_look(struct timer *t)
         clock_start(l->env.clock, t, LOOK_MS);
 }
 
-static void on_repair_stopped(void *ctx)
+static void on_janitor_stopped(void *ctx)
 {
     ((struct service *)ctx)->repair_stopped = true;
+}
+
+static void on_repair_stopped(void *ctx)
+{
+    struct service *s = ctx;
+
+    janitor_stop(s->janitor, on_janitor_stopped, s);
 }
 
 static void on_drain(struct loop_task *t)

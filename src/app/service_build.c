@@ -137,6 +137,7 @@ static struct terms terms_of(const struct config *c)
         .first_byte_ms = c->terms.first_byte_ms,
         .lease_ms = c->terms.lease_ms,
         .lease_margin_ms = c->terms.lease_margin_ms,
+        .part_bytes_min = S3_PART_BYTES_MIN,
         .ring_chunks = (uint32_t)(c->ring_bytes / CHUNK_BYTES),
     };
 }
@@ -334,6 +335,23 @@ static bool open_repair(struct service *s)
     return repair_open(&s->repair, &s->loops[0].env, &options) == ERR_OK || no_memory();
 }
 
+enum { STRAYS_ROUNDS = 24, STRAYS_MOST_MS = 3600 * 1000, REMEMBER_MS = 3600 * 1000 };
+
+static bool open_janitor(struct service *s)
+{
+    uint64_t expire_ms = s->config->multipart_expire_ms, strays_ms = expire_ms / STRAYS_ROUNDS;
+    struct janitor_options options = {
+        .expire_ms = expire_ms,
+        .remember_ms = expire_ms < REMEMBER_MS ? expire_ms : REMEMBER_MS,
+        .interval_ms = s->config->repair.interval_ms,
+        .strays_ms = strays_ms < STRAYS_MOST_MS ? strays_ms : STRAYS_MOST_MS,
+        .replicas = replicas_of,
+        .ctx = &s->loops[0],
+    };
+
+    return janitor_open(&s->janitor, &s->loops[0].env, &options) == ERR_OK || no_memory();
+}
+
 static void set_port(struct sockaddr_storage *a, uint16_t port)
 {
     if (a->ss_family == AF_INET6)
@@ -403,6 +421,7 @@ static bool open_admin(struct service *s)
         .env = &s->loops[0].env,
         .catalog = s->loops[0].catalog,
         .repair = s->repair,
+        .janitor = s->janitor,
         .loops = s->admin_loops,
         .loop_count = s->loop_count,
         .backends = s->backend_names,
@@ -424,8 +443,8 @@ bool service_build(struct service *s)
 {
     chunk_budget_init(&s->budget, s->config->body_budget);
     keyhold_init(&s->holds);
-    return open_shared(s) && open_loops(s) && service_buckets(s) && open_repair(s) && open_gateways(s) &&
-           open_admin(s);
+    return open_shared(s) && open_loops(s) && service_buckets(s) && open_repair(s) && open_janitor(s) &&
+           open_gateways(s) && open_admin(s);
 }
 
 static void empty_loop(struct service_loop *l, size_t backends)
@@ -446,6 +465,7 @@ void service_dismantle(struct service *s)
     size_t backends = s->config->backends.count;
 
     admin_free(s->admin);
+    janitor_free(s->janitor);
     if (s->repair)
         repair_free(s->repair);
     for (size_t i = 0; s->loops && i < s->loop_count; i++)

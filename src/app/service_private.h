@@ -6,6 +6,7 @@
 #include "gateway/gateway.h"
 #include "io/tls.h"
 #include "journal/sqlite.h"
+#include "repair/janitor.h"
 #include "repair/repair.h"
 #include "replica/s3_replica.h"
 
@@ -60,8 +61,9 @@ struct service {
     const char **backend_names;
     /* on loop 0 */
     struct repair *repair;
+    struct janitor *janitor;
     struct admin *admin;
-    bool repair_stopped, admin_drains;
+    bool repair_stopped, admin_drains; /* repair_stopped: and the janitor */
     struct loop_task finish;
     /* a repair's kicks from all loops, see service_kick */
     struct loop_task kick;

@@ -19,6 +19,7 @@ struct terms {
     uint64_t first_byte_ms;   /* of a read, before the next replica is asked */
     uint64_t lease_ms;        /* of a repair's claim */
     uint64_t lease_margin_ms; /* it stops acting so long before its end */
+    uint64_t part_bytes_min;  /* of an upload in parts, all but the last: 5 MiB by S3 */
     uint32_t ring_chunks;     /* a write runs ahead of its slowest replica by so many chunks */
 };
 

@@ -9,37 +9,18 @@
  *
  * The rows are always read before the page that they are laid over is asked for: what a row says at its reading is
  * true of any later look at a replica of its stored set (PROTOCOL, strict read), while a look before it may be older
- * than a repair that has removed the row since. A bucket without rows costs no reading at all.
- *
- * A page comes whole or not at all, so a replica that fails has shown nothing yet: another is asked behind the last
- * entry. The one with the fewest hints in the bucket is taken, as it costs the fewest looks.
+ * than a repair that has removed the row since.
  *
  * Groups: '/' is left to the backend; behind a group the listing goes on at the first text behind all of it. For other
  * delimiters the backend lists keys, and what is behind a group is asked for when its page ends within it: either way a
  * group is never walked through. */
 #include "fanout/listing_private.h"
 
-#include "base/count.h"
-#include "base/log.h"
 #include "s3/date.h"
 
 #include <stdlib.h>
 
-enum {
-    FEW_ENTRIES = 4, /* so many fit a few KiB: no chunk is needed */
-    PAGE_MS_MAX = 60 * 1000
-};
-
-static void set_text(struct listing_text *t, struct span s)
-{
-    t->len = s.len < sizeof(t->at) ? s.len : sizeof(t->at);
-    memmove(t->at, s.at, t->len);
-}
-
-static struct span text(const struct listing_text *t)
-{
-    return (struct span){t->at, t->len};
-}
+enum { FEW_ENTRIES = 4 /* so many fit a few KiB: no chunk is needed */ };
 
 /* The index behind the first delimiter in `s` from `from` on; 0 without one. */
 static size_t behind_delimiter(const struct listing *l, struct span s, size_t from)
@@ -60,14 +41,9 @@ struct span listing_text_of(const struct listing *l, struct span key, bool *is_g
     return end ? span_head(key, end) : key;
 }
 
-static bool groups_by_slash(const struct listing *l)
-{
-    return span_is(text(&l->delimiter), "/");
-}
-
 static void pass(struct listing *l, struct span what, bool is_group)
 {
-    set_text(&l->passed, what);
+    listing_set(&l->passed, what);
     l->passed_group = is_group;
 }
 
@@ -79,65 +55,7 @@ void listing_wake(struct listing *l)
     l->events->ready(l->ctx);
 }
 
-static enum err fail(struct listing *l, enum err e)
-{
-    l->failed = e;
-    return e;
-}
-
-/* ---- the journal's rows ---- */
-
-static void on_rows(struct journal_request *r, enum err e)
-{
-    struct listing_rows *rows = LIST_ENTRY(r, struct listing_rows, range.request);
-    struct listing *l = rows->listing;
-
-    rows->asked = false;
-    if (!l) {
-        free(rows);
-        return;
-    }
-    l->rows = PART_HERE;
-    l->row = 0;
-    if (e != ERR_OK)
-        (void)fail(l, ERR_UNAVAILABLE);
-    listing_wake(l);
-}
-
-/* Those behind what has been passed. A page that was asked for before them is of no use. */
-static void ask_rows(struct listing *l)
-{
-    struct journal *j = l->env->journal;
-    struct listing_rows *rows = l->journal;
-    struct journal_key any = {l->bucket, SPAN_EMPTY};
-    char *end;
-
-    l->entries = PART_NONE;
-    l->no_rows = !j->ops->maybe(j, any, JOURNAL_ANY_STORED_IN_BUCKET, NULL);
-    if (l->no_rows) {
-        l->rows = PART_HERE;
-        return;
-    }
-    if (!rows)
-        rows = l->journal = malloc(sizeof(*rows));
-    if (!rows) {
-        (void)fail(l, ERR_NOMEM);
-        return;
-    }
-    rows->listing = l;
-    rows->asked = true;
-    rows->range.request.done = on_rows;
-    rows->range.bucket = l->bucket;
-    rows->range.slots = l->set.mask;
-    rows->range.prefix = (struct span){rows->prefix, l->prefix.len};
-    span_put(rows->prefix, text(&l->prefix));
-    end = span_put(rows->after, text(&l->passed));
-    if (l->passed_group)
-        end = span_put(end, SPAN("\xff")); /* no key has it */
-    rows->range.after = (struct span){rows->after, (size_t)(end - rows->after)};
-    l->rows = PART_ASKED;
-    j->ops->range(j, &rows->range);
-}
+/* ---- both together ---- */
 
 static const struct journal_range_key *next_row(const struct listing *l)
 {
@@ -157,122 +75,6 @@ static struct span last_row(const struct listing *l)
     return r->count ? r->keys[r->count - 1].key : SPAN_EMPTY;
 }
 
-/* ---- the replica's page ---- */
-
-static bool is_better(const struct replica *a, uint64_t a_hints, const struct replica *b, uint64_t b_hints)
-{
-    if (replica_usable(a) != replica_usable(b))
-        return replica_usable(a);
-    if (a_hints != b_hints)
-        return a_hints < b_hints;
-    return a->health && b->health && health_cost(a->health) < health_cost(b->health);
-}
-
-/* Of those that have not failed: a usable one, with the fewest hints, which answers soonest. */
-static bool choose(struct listing *l)
-{
-    struct replica_lag lag[REPLICAS_MAX];
-    uint32_t left = l->set.mask & ~l->tried;
-
-    if (l->chosen && left & 1u << l->slot)
-        return true;
-    l->chosen = false;
-    l->env->journal->ops->lag(l->env->journal, l->bucket, lag);
-    for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++) {
-        if (!(left & 1u << slot))
-            continue;
-        if (!l->chosen ||
-            is_better(l->set.by_slot[slot], lag[slot].hints, l->set.by_slot[l->slot], lag[l->slot].hints))
-            l->slot = slot;
-        l->chosen = true;
-    }
-    return l->chosen;
-}
-
-static void ask_page(struct listing *l);
-
-/* Another one goes on. */
-static void give_up_replica(struct listing *l, enum err why)
-{
-    log_info("listing_failover", LOG_STR("backend", l->set.by_slot[l->slot]->name),
-             LOG_STR("cause", err_text(why)), LOG_U64("given", l->given));
-    COUNT_ADD(l->env->counters.read_failovers, 1);
-    l->tried |= 1u << l->slot;
-    ask_page(l);
-    if (l->failed)
-        listing_wake(l);
-}
-
-static void on_page(void *ctx, enum err e)
-{
-    struct listing *l = ctx;
-
-    l->call = NULL;
-    clock_stop(l->env->clock, &l->timer);
-    if (e == ERR_OK && l->page.count == 0 && l->page.more)
-        e = ERR_PROTOCOL;
-    if (e != ERR_OK) {
-        give_up_replica(l, e);
-        return;
-    }
-    l->entries = PART_HERE;
-    l->entry = 0;
-    listing_wake(l);
-}
-
-/* A backend that is slow to list may well take writes: its breaker opens only when nothing else tells otherwise. */
-static void on_late(struct timer *t)
-{
-    struct listing *l = LIST_ENTRY(t, struct listing, timer);
-    struct health *h = l->set.by_slot[l->slot]->health;
-
-    replica_call_abandon(l->set.by_slot[l->slot], l->call);
-    l->call = NULL;
-    if (h) {
-        health_begin(h);
-        health_end(h, false, 0);
-    }
-    give_up_replica(l, ERR_TIMEOUT);
-}
-
-static void on_progress(void *ctx)
-{
-    struct listing *l = ctx;
-
-    if (clock_mono_ms(l->env->clock) - l->asked_ms < PAGE_MS_MAX)
-        clock_start(l->env->clock, &l->timer, l->env->terms.stall_ms);
-}
-
-/* Entries behind what has been passed. */
-static void ask_page(struct listing *l)
-{
-    static const struct replica_list_events events = {.progress = on_progress, .done = on_page};
-    struct listing_text after = l->passed;
-    struct replica_list list = {.prefix = text(&l->prefix), .grouped = groups_by_slash(l), .page = &l->page};
-    uint32_t wanted = l->most > l->given ? l->most - l->given + 1 : 2;
-
-    if (l->passed_group)
-        set_text(&after, (struct span){after.at,
-                                       (size_t)(span_put(after.at + after.len, SPAN(PAGE_LAST)) - after.at)});
-    list.after = text(&after);
-    list.most = wanted < l->page_most ? wanted : l->page_most;
-    if (l->delimiter.len && !list.grouped)
-        list.most = l->page_most;
-    while (choose(l)) {
-        l->entries = PART_ASKED;
-        l->asked_ms = clock_mono_ms(l->env->clock);
-        if (replica_list_start(l->set.by_slot[l->slot], &l->call, &list, &events, l) == ERR_OK) {
-            clock_start(l->env->clock, &l->timer, l->env->terms.first_byte_ms);
-            return;
-        }
-        l->call = NULL;
-        l->tried |= 1u << l->slot;
-    }
-    (void)fail(l, ERR_UNAVAILABLE);
-}
-
-/* ---- both together ---- */
-
 enum verdict { GIVE, WAIT, ON };
 
 struct next {
@@ -288,7 +90,7 @@ static struct next next_entry(struct listing *l)
 
         if (!e.is_group)
             n.text = listing_text_of(l, e.key, &n.is_group);
-        if (span_cmp(n.text, text(&l->passed)) > 0)
+        if (span_cmp(n.text, listing_span(&l->passed)) > 0)
             return n;
     }
     return (struct next){.there = false};
@@ -302,7 +104,7 @@ static struct next next_row_text(struct listing *l)
         struct next n = {.there = true};
 
         n.text = listing_text_of(l, row->key, &n.is_group);
-        if (span_cmp(n.text, text(&l->passed)) > 0)
+        if (span_cmp(n.text, listing_span(&l->passed)) > 0)
             return n;
     }
     return (struct next){.there = false};
@@ -381,8 +183,8 @@ static enum verdict look_into(struct listing *l, struct span group, struct span 
     l->group = NULL;
     pass(l, group, true);
     if (e != ERR_OK && e != ERR_EOF)
-        (void)fail(l, e);
-    *out = (struct replica_entry){.key = text(&l->passed), .is_group = true, .etag = SPAN_EMPTY};
+        listing_fail(l, e);
+    *out = (struct replica_entry){.key = listing_span(&l->passed), .is_group = true, .etag = SPAN_EMPTY};
     return e == ERR_OK ? GIVE : ON;
 }
 
@@ -412,7 +214,7 @@ static enum verdict settle(struct listing *l, const struct next *row, const stru
         return WAIT;
     if (e == ERR_OK)
         return give_shown(l, key->key, object, out);
-    (void)fail(l, ERR_UNAVAILABLE);
+    listing_fail(l, ERR_UNAVAILABLE);
     return ON;
 }
 
@@ -422,7 +224,7 @@ static void pass_rows(struct listing *l)
     bool is_group;
     struct span last = listing_text_of(l, last_row(l), &is_group);
 
-    if (span_cmp(last, text(&l->passed)) > 0)
+    if (span_cmp(last, listing_span(&l->passed)) > 0)
         pass(l, last, is_group);
     l->rows = PART_NONE;
 }
@@ -434,7 +236,7 @@ static void turn_page(struct listing *l)
     if (!next_row(l) && rows_end_early(l))
         l->rows = PART_NONE;
     else if (!l->page.more)
-        (void)fail(l, ERR_EOF);
+        listing_fail(l, ERR_EOF);
 }
 
 static enum verdict merge(struct listing *l, struct replica_entry *out)
@@ -467,17 +269,17 @@ static enum verdict merge(struct listing *l, struct replica_entry *out)
 static enum verdict advance(struct listing *l, struct replica_entry *out)
 {
     if (l->split) {
-        enum verdict v = look_into(l, text(&l->group_name), text(&l->passed), out);
+        enum verdict v = look_into(l, listing_span(&l->group_name), listing_span(&l->passed), out);
 
         l->split = v == WAIT;
         return v;
     }
     if (l->rows == PART_NONE) {
         listing_looks_end(l);
-        ask_rows(l);
+        listing_ask_rows(l);
     }
     if (l->rows == PART_HERE && l->entries == PART_NONE && !l->failed)
-        ask_page(l);
+        listing_ask_page(l);
     if (l->failed)
         return ON;
     return l->rows == PART_HERE && l->entries == PART_HERE ? merge(l, out) : WAIT;
@@ -501,7 +303,7 @@ bool listing_has_more(const struct listing *l)
     bool no_rows = l->no_rows || (l->journal && !next_row(l) && !l->journal->range.more);
 
     return !l->failed && l->rows == PART_HERE && l->entries == PART_HERE && no_rows &&
-           l->entry == l->page.count && l->page.sure && (l->delimiter.len == 0 || groups_by_slash(l));
+           l->entry == l->page.count && l->page.sure && (l->delimiter.len == 0 || listing_groups_by_slash(l));
 }
 
 /* Where it begins: within a group behind all of it, or with a look at what is left of it. */
@@ -509,16 +311,16 @@ static void begin_behind(struct listing *l, const struct listing_spec *spec)
 {
     size_t end;
 
-    set_text(&l->passed, spec->after);
-    if (!span_starts(text(&l->passed), text(&l->prefix)))
+    listing_set(&l->passed, spec->after);
+    if (!span_starts(listing_span(&l->passed), listing_span(&l->prefix)))
         return;
-    end = behind_delimiter(l, text(&l->passed), l->prefix.len);
+    end = behind_delimiter(l, listing_span(&l->passed), l->prefix.len);
     if (!end)
         return;
-    set_text(&l->group_name, span_head(text(&l->passed), end));
+    listing_set(&l->group_name, span_head(listing_span(&l->passed), end));
     l->split = spec->split;
     if (!l->split)
-        pass(l, text(&l->group_name), true);
+        pass(l, listing_span(&l->group_name), true);
 }
 
 static enum err take_room(struct listing *l)
@@ -557,14 +359,14 @@ enum err listing_open(struct listing **out, struct env *env, const struct listin
     for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++)
         if (!l->set.by_slot[slot])
             l->set.mask &= ~(1u << slot);
-    timer_init(&l->timer, on_late);
+    listing_page_init(l);
     if (spec->prefix.len > S3_KEY_BYTES_MAX)
         l->failed = ERR_EOF; /* no key is that long */
-    set_text(&l->prefix, spec->prefix);
-    set_text(&l->delimiter, spec->delimiter);
+    listing_set(&l->prefix, spec->prefix);
+    listing_set(&l->delimiter, spec->delimiter);
     begin_behind(l, spec);
     l->page_most = S3_LIST_KEYS_MAX;
-    if (spec->most <= FEW_ENTRIES && (l->delimiter.len == 0 || groups_by_slash(l)))
+    if (spec->most <= FEW_ENTRIES && (l->delimiter.len == 0 || listing_groups_by_slash(l)))
         l->page_most = spec->most + 1;
     e = take_room(l);
     if (e != ERR_OK) {

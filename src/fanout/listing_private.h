@@ -73,8 +73,37 @@ struct listing {
     struct listing_text group_name;
 };
 
+static inline void listing_set(struct listing_text *t, struct span s)
+{
+    t->len = s.len < sizeof(t->at) ? s.len : sizeof(t->at);
+    memmove(t->at, s.at, t->len);
+}
+
+static inline struct span listing_span(const struct listing_text *t)
+{
+    return (struct span){t->at, t->len};
+}
+
+static inline void listing_fail(struct listing *l, enum err e)
+{
+    l->failed = e;
+}
+
+/* Then the backend does it. */
+static inline bool listing_groups_by_slash(const struct listing *l)
+{
+    return span_is(listing_span(&l->delimiter), "/");
+}
+
 /* Something has come: the owner may ask again. The last thing a callback does. */
 void listing_wake(struct listing *l);
+
+/* listing_page.c */
+void listing_page_init(struct listing *l);
+/* The rows behind what has been passed. A page that was asked for before them is of no use. */
+void listing_ask_rows(struct listing *l);
+/* The entries behind what has been passed. */
+void listing_ask_page(struct listing *l);
 
 /* listing_look.c */
 /* What is shown of the key of this row. ERR_OK: *out, exists or not. ERR_AGAIN: it is being asked, and so are some of the

@@ -5,9 +5,11 @@
  *    |         `--- the list is wrong ------------------------`--- refused ---> BACK (journal) --> done
  *    `--- another one has it, it is done, or there is none --> done
  *
- * TAKE moves the upload from open to completing, durably: from then on no part is recorded and no other Complete or abort
- * begins, on any loop. BACK makes it open again and is tried until it is durable; a restart does the same. The write is
- * an ordinary one (fanout/write.h): its row is the intent, and replicas that lack a part have missed it from the start.
+ * TAKE moves the upload from open to completing, durably and in this one's name: from then on no part is recorded and no
+ * other Complete or abort begins, on any loop. BACK makes it open again. It and DONE are tried until they are durable, or a
+ * restart makes it open; the owner hears when the first try has ended. A TAKE without an answer counts as either, and is
+ * taken BACK. The write is an ordinary one (fanout/write.h): its row is the intent, and replicas that lack a part have missed
+ * it from the start.
  *
  * A Complete that comes again, for its answer was lost, finds the upload done and is answered the same. One that comes after
  * a failure or a crash is a new write with a row of its own: a replica that has completed the upload already shows its
@@ -24,7 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LOOK_AGAIN_MS = 50, BACK_AGAIN_MS = 1000, RESULT_BYTES_MAX = 512 };
+enum { LOOK_AGAIN_MS = 50, LEAVE_AGAIN_MS = 1000, RESULT_BYTES_MAX = 512 };
 
 enum complete_state { COMPLETE_TAKE, COMPLETE_READ, COMPLETE_WRITE, COMPLETE_END };
 
@@ -37,6 +39,7 @@ struct upload_complete {
     struct ack_policy ack;
     struct journal_key key;
     struct stamp id;
+    uint64_t taker;
     struct upload_list list;
     uint64_t expected_bytes;
     enum s3_checksum checksum;
@@ -47,7 +50,7 @@ struct upload_complete {
     struct upload *upload;
     struct upload_match match;
     bool matching, tried;
-    struct timer timer; /* another look at the parts; another try of BACK */
+    struct timer timer; /* another look at the parts; another try of DONE or BACK */
     uint64_t waits_till_ms;
     struct write *write;
     struct write_verdict verdict;
@@ -75,7 +78,7 @@ static void drop_match(struct upload_complete *c)
     c->upload = NULL;
 }
 
-static void end(struct upload_complete *c)
+static void tell(struct upload_complete *c)
 {
     const struct upload_complete_events *events = c->events;
     struct upload_completed out = {.code = c->code,
@@ -86,6 +89,11 @@ static void end(struct upload_complete *c)
     c->events = NULL;
     if (events)
         events->done(c->ctx, &out);
+}
+
+static void end(struct upload_complete *c)
+{
+    tell(c);
     clock_stop(c->env->clock, &c->timer);
     COUNT_ADD(c->env->writes_open, -1);
     journal_upload_read_fini(&c->read);
@@ -111,15 +119,14 @@ static void send_step(struct upload_complete *c, uint32_t from, enum upload_stat
     c->step.id = c->id;
     c->step.from = from;
     c->step.to = (uint8_t)to;
+    c->step.taker = c->taker;
     c->step.request.done = done;
     journal_of(c)->ops->upload_step(journal_of(c), &c->step);
 }
 
 /* ---- the end of it ---- */
 
-static void go_back(struct upload_complete *c);
-
-static void on_back(struct journal_request *r, enum err e)
+static void on_left(struct journal_request *r, enum err e)
 {
     struct upload_complete *c = LIST_ENTRY(r, struct upload_complete, step.request);
 
@@ -127,25 +134,22 @@ static void on_back(struct journal_request *r, enum err e)
         end(c);
         return;
     }
-    log_error("upload_not_reopened", LOG_SPAN("key", c->key.key), LOG_STR("cause", err_text(e)));
-    clock_start(c->env->clock, &c->timer, BACK_AGAIN_MS);
+    log_error("upload_not_left", LOG_SPAN("key", c->key.key), LOG_STR("cause", err_text(e)));
+    clock_start(c->env->clock, &c->timer, LEAVE_AGAIN_MS);
+    tell(c); /* nobody waits for a journal that fails */
 }
 
-/* The upload is open again, and the owner is told what there is in `code` and `verdict`. */
-static void go_back(struct upload_complete *c)
+/* The upload is let go of: done, or open again. The owner is told what there is in `code` and `verdict`. */
+static void leave_upload(struct upload_complete *c, enum upload_state to)
 {
     c->state = COMPLETE_END;
-    drop_match(c);
-    send_step(c, UPLOAD_IN(UPLOAD_COMPLETING), UPLOAD_OPEN, on_back);
+    send_step(c, UPLOAD_IN(UPLOAD_COMPLETING), to, on_left);
 }
 
-static void on_over(struct journal_request *r, enum err e)
+static void go_back(struct upload_complete *c)
 {
-    struct upload_complete *c = LIST_ENTRY(r, struct upload_complete, step.request);
-
-    if (e != ERR_OK) /* the object is stored all the same; a restart opens the upload, and then it expires */
-        log_error("upload_not_closed", LOG_SPAN("key", c->key.key), LOG_STR("cause", err_text(e)));
-    end(c);
+    drop_match(c);
+    leave_upload(c, UPLOAD_OPEN);
 }
 
 /* ---- the write ---- */
@@ -182,13 +186,12 @@ static void on_verdict(void *ctx, const struct write_verdict *v)
         go_back(c);
         return;
     }
-    c->state = COMPLETE_END;
     print_result(c);
     for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++)
         if (v->marks[slot] == WRITE_STORED)
             c->step.gone |= 1u << slot;
     c->step.result = (struct span){c->result, c->result_bytes};
-    send_step(c, UPLOAD_IN(UPLOAD_COMPLETING), UPLOAD_DONE, on_over);
+    leave_upload(c, UPLOAD_DONE);
 }
 
 static void on_held(void *ctx)
@@ -329,7 +332,7 @@ static void on_read(struct journal_request *r, enum err e)
     if (!c->matching) {
         c->upload = c->read.upload;
         c->read.upload = NULL;
-        upload_match_init(&c->match, &c->list, c->upload, checksummed(c));
+        upload_match_init(&c->match, &c->list, c->upload, checksummed(c), c->env->terms.part_bytes_min);
         c->matching = true;
     }
     code = upload_match_page(&c->match, c->read.parts, c->read.count);
@@ -359,7 +362,7 @@ static void on_timer(struct timer *t)
     struct upload_complete *c = LIST_ENTRY(t, struct upload_complete, timer);
 
     if (c->state == COMPLETE_END) {
-        go_back(c);
+        leave_upload(c, (enum upload_state)c->step.to);
         return;
     }
     assert(c->state == COMPLETE_READ);
@@ -394,10 +397,15 @@ static void not_taken(struct upload_complete *c, enum err e)
         journal_of(c)->ops->upload_read(journal_of(c), &c->read);
         return;
     }
+    if (e != ERR_EXISTS && e != ERR_NOT_FOUND) { /* it may be ours all the same */
+        fail(c, S3_SERVICE_UNAVAILABLE, NULL);
+        go_back(c);
+        return;
+    }
     if (e == ERR_EXISTS && c->step.state == UPLOAD_COMPLETING)
         fail(c, S3_SERVICE_UNAVAILABLE, "Another request is completing this upload. Please try again.");
     else
-        fail(c, e == ERR_EXISTS || e == ERR_NOT_FOUND ? S3_NO_SUCH_UPLOAD : S3_SERVICE_UNAVAILABLE, NULL);
+        fail(c, S3_NO_SUCH_UPLOAD, NULL);
     end(c);
 }
 
@@ -437,6 +445,7 @@ enum err upload_complete_start(struct upload_complete **out, struct env *env,
     span_put(c->key_bytes, spec->key.key);
     c->key = (struct journal_key){spec->key.bucket, {c->key_bytes, spec->key.key.len}};
     c->id = spec->id;
+    c->taker = random_u64(env->random);
     c->list = *spec->list;
     *spec->list = (struct upload_list){0};
     c->expected_bytes = spec->expected_bytes;

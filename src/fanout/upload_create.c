@@ -2,7 +2,7 @@
  * will have. Until the journal has it nobody knows the replicas' ids; what a crash leaves there is found by the janitor.
  *
  *   CREATE on all --enough--> journal --> done
- *        `-- too few: done, and what was created is aborted
+ *        `-- too few ------------`-- it fails: done, and what was created is aborted
  *
  * A replica that does not answer within stall_ms has no part in the upload: it will be repaired. */
 #include "fanout/upload.h"
@@ -70,16 +70,16 @@ static void undo(struct upload_create *c)
     upload_fan_wait(&c->fan);
 }
 
-/* Without an answer the journal may have it: then it is found there, and else by the janitor. */
+/* Without an answer the journal may have it all the same: nobody knows its id, and it expires. */
 static void on_added(struct journal_request *r, enum err e)
 {
     struct upload_create *c = LIST_ENTRY(r, struct upload_create, add.request);
 
     tell(c, e);
-    if (e == ERR_NOT_FOUND) /* the bucket was deleted meanwhile */
-        undo(c);
-    else
+    if (e == ERR_OK)
         free_create(c);
+    else
+        undo(c);
 }
 
 static void over_created(struct upload_fan *f)
@@ -155,9 +155,12 @@ static void start_all(struct upload_create *c)
 enum err upload_create_start(struct upload_create **out, struct env *env,
                              const struct upload_create_spec *spec, upload_created_fn *done, void *ctx)
 {
-    struct upload_create *c = calloc(1, sizeof(*c));
+    struct upload_create *c = NULL;
 
-    *out = c;
+    *out = NULL;
+    if (!env->journal->ops->lease_valid(env->journal))
+        return ERR_UNAVAILABLE;
+    *out = c = calloc(1, sizeof(*c));
     if (!c)
         return ERR_NOMEM;
     arena_init(&c->arena, ARENA_BYTES);

@@ -61,10 +61,11 @@ static void text_add(struct upload_text *t, struct span s)
 /* ---- the match ---- */
 
 void upload_match_init(struct upload_match *m, const struct upload_list *list, const struct upload *upload,
-                       uint32_t checksummed)
+                       uint32_t checksummed, uint64_t part_bytes_min)
 {
     *m = (struct upload_match){.list = list,
                                .upload = upload,
+                               .part_bytes_min = part_bytes_min,
                                .checksummed = checksummed,
                                .holders = upload_slots(upload) & ~upload->dropped,
                                .md5s = true};
@@ -196,9 +197,8 @@ enum s3_code upload_match_page(struct upload_match *m, const struct part *parts,
         code = check_part(m, l, p);
         if (code != S3_OK)
             return code;
-        if (p->bytes < UPLOAD_PART_BYTES_MIN && m->next + 1 < m->list->count)
-            return wrong(m, S3_ENTITY_TOO_SMALL, "Part %u is smaller than 5 MiB and not the last.",
-                         l->number);
+        if (p->bytes < m->part_bytes_min && m->next + 1 < m->list->count)
+            return wrong(m, S3_ENTITY_TOO_SMALL, "Part %u is too small, and not the last.", l->number);
         m->holders &= part_stored(p);
         m->bytes += p->bytes;
         add_to_documents(m, p);

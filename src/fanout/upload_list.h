@@ -10,9 +10,6 @@
 #include "journal/journal.h"
 #include "s3/multipart.h"
 
-/* All parts but the last. Source: S3 user guide, "multipart upload limits". */
-#define UPLOAD_PART_BYTES_MIN (5ull << 20)
-
 struct upload_listed {
     uint32_t number;
     enum s3_checksum checksum;
@@ -36,6 +33,7 @@ struct upload_text {
 struct upload_match {
     const struct upload_list *list;
     const struct upload *upload;
+    uint64_t part_bytes_min;
     uint32_t
         checksummed; /* replicas that keep checksums of the upload's kind: they are told those of the parts */
     size_t next;     /* in the list */
@@ -56,7 +54,7 @@ struct upload_match {
 };
 /* `list` and `upload` stay. */
 void upload_match_init(struct upload_match *m, const struct upload_list *list, const struct upload *upload,
-                       uint32_t checksummed);
+                       uint32_t checksummed, uint64_t part_bytes_min);
 void upload_match_fini(struct upload_match *m);
 /* The next page of the upload's parts; S3_OK, or what is wrong with the list. */
 enum s3_code upload_match_page(struct upload_match *m, const struct part *parts, size_t count) MUST_CHECK;

@@ -135,7 +135,7 @@ static enum err read_data(struct body *b, char *at, size_t room, size_t *got)
     struct iovec place[2] = {{at, most}, {b->side, most == left ? sizeof(b->side) : 0}};
     enum err e;
 
-    assert(room);
+    assert(at && room);
     if (have) {
         *got = have < most ? have : most;
         memcpy(at, b->side + b->side_from, *got);

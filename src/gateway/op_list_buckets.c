@@ -2,8 +2,6 @@
 #include "gateway/gateway_private.h"
 #include "s3/document.h"
 
-#include <stdlib.h>
-
 /* For the page of a client that asks for all: 10,000 buckets with the longest names. */
 enum { LIST_ARENA_BYTES = 8 * 1024 * 1024 };
 
@@ -31,30 +29,49 @@ static bool begin_behind(struct exchange *x, struct bucket *b)
     return true;
 }
 
+/* Up to max-buckets of them behind *b; *more: there are others behind them. NULL: no memory. */
+static struct s3_bucket_entry *collect(struct exchange *x, struct bucket *b, size_t *count, bool *more)
+{
+    struct s3_bucket_entry *entries = NULL;
+    size_t room = 0;
+
+    *count = 0;
+    while ((*more = next_bucket(x, b)) && *count < x->request.max_keys) {
+        if (*count == room) {
+            struct s3_bucket_entry *larger = arena_alloc(&x->arena, (2 * room + 64) * sizeof(*larger));
+
+            if (!larger)
+                return NULL;
+            if (room)
+                memcpy(larger, entries, room * sizeof(*larger));
+            entries = larger;
+            room = 2 * room + 64;
+        }
+        entries[*count] =
+            (struct s3_bucket_entry){arena_dup(&x->arena, span_of(b->name)), b->created_unix_ms};
+        if (!entries[(*count)++].name.at)
+            return NULL;
+    }
+    return entries ? entries : arena_alloc(&x->arena, sizeof(*entries));
+}
+
 static void start_list(struct exchange *x)
 {
-    size_t most = x->request.max_keys, count = 0, room = 64;
-    struct s3_bucket_entry *entries = malloc(room * sizeof(*entries));
-    struct span document;
+    struct s3_bucket_entry *entries;
+    struct span document = {NULL, 0};
     struct bucket b;
+    size_t count;
     bool more;
 
     if (!begin_behind(x, &b)) {
-        free(entries);
         exchange_error(x, S3_INVALID_ARGUMENT, "The continuation token provided is incorrect.");
         return;
     }
     x->arena.cap_bytes = LIST_ARENA_BYTES;
-    while ((more = next_bucket(x, &b)) && count < most) {
-        if (count == room)
-            entries = realloc(entries, (room *= 2) * sizeof(*entries));
-        if (!entries)
-            abort(); /* some KiB */
-        entries[count++] = (struct s3_bucket_entry){arena_dup(&x->arena, span_of(b.name)), b.created_unix_ms};
-    }
-    document = s3_buckets_document(&x->arena, entries, count, SPAN(GATEWAY_OWNER), x->request.prefix,
-                                   more ? entries[count - 1].name : SPAN_EMPTY);
-    free(entries);
+    entries = collect(x, &b, &count, &more);
+    if (entries)
+        document = s3_buckets_document(&x->arena, entries, count, SPAN(GATEWAY_OWNER), x->request.prefix,
+                                       more && count ? entries[count - 1].name : SPAN_EMPTY);
     if (document.at)
         exchange_answer(x, 200, SPAN("Content-Type: application/xml\r\n"), document);
     else

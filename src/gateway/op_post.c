@@ -152,9 +152,11 @@ static enum s3_code admit(struct exchange *x, const char **message)
                                  clock_unix_ms(g->options.env->clock) / 1000, &x->arena, message);
     if (code == S3_OK)
         code = writing_stored(&x->arena, fields.headers, fields.header_count, p->headers, &p->header_count);
+    if (code != S3_OK)
+        return code;
     p->redirect = fields.redirect;
     p->status = fields.status;
-    return code;
+    return S3_OK;
 }
 
 /* ---- the file ---- */

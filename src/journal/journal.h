@@ -245,6 +245,7 @@ struct upload {
     bool tried;       /* a Complete has begun before: its row may have been made with the upload's stamp */
     uint8_t checksum; /* the client's wish at Create, for the gateway */
     bool full_object;
+    uint64_t taker;                            /* UPLOAD_COMPLETING: whose Complete has it */
     uint64_t created_unix_ms, changed_unix_ms; /* changed: of the state */
     uint32_t dropped;              /* replicas that miss a part: they are not asked to complete it */
     struct span ids[REPLICAS_MAX]; /* by slot, the replica's own id; empty: it has no upload, or no more */
@@ -269,6 +270,8 @@ struct journal_upload_step {
     struct stamp id;
     uint32_t from; /* UPLOAD_IN, one or more */
     uint8_t to;    /* the same as it is: only the rest */
+    uint64_t
+        taker; /* to UPLOAD_COMPLETING: who takes it; from there: only when this one has it, else ERR_EXISTS */
     uint32_t gone; /* replicas that have nothing of it any more: their ids are forgotten */
     struct span result;
     uint8_t state; /* out, also on ERR_OK: before the step */

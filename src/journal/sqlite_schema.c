@@ -45,7 +45,9 @@ static const struct migration {
      "NULL,"
      " tried INTEGER NOT NULL, checksum INTEGER NOT NULL, full_object INTEGER NOT NULL,"
      " created_unix_ms INTEGER NOT NULL, changed_unix_ms INTEGER NOT NULL, dropped INTEGER NOT NULL,"
-     " ids BLOB NOT NULL, result BLOB NOT NULL, PRIMARY KEY (bucket, key, id)) WITHOUT ROWID;"
+     " ids BLOB NOT NULL, result BLOB NOT NULL, taker INTEGER NOT NULL, PRIMARY KEY (bucket, key, id)) "
+     "WITHOUT "
+     "ROWID;"
      "CREATE TABLE part (upload BLOB NOT NULL, number INTEGER NOT NULL, bytes INTEGER NOT NULL,"
      " unix_ms INTEGER NOT NULL, attempt INTEGER NOT NULL, etags BLOB NOT NULL, checksum BLOB NOT NULL,"
      " PRIMARY KEY (upload, number)) WITHOUT ROWID;"},

@@ -114,6 +114,7 @@ static void column_upload(sqlite3_stmt *q, struct upload *u)
         .changed_unix_ms = (uint64_t)sqlite3_column_int64(q, 8),
         .dropped = (uint32_t)sqlite3_column_int64(q, 9),
         .result = column_span(q, 11),
+        .taker = (uint64_t)sqlite3_column_int64(q, 12),
     };
     if (id.len == STAMP_BYTES)
         memcpy(u->id.b, id.at, STAMP_BYTES);
@@ -213,6 +214,7 @@ static enum err put_upload(struct sqlite_store *s, struct group *g, const struct
     sqlite3_bind_int64(q, 6, r->to == u->state ? (int64_t)u->changed_unix_ms : (int64_t)g->unix_ms);
     bind_span(q, 7, pack_ids(u, ids));
     bind_span(q, 8, r->result.len ? r->result : u->result);
+    sqlite3_bind_int64(q, 9, (int64_t)r->taker);
     return database_error(&s->write, database_run(q));
 }
 
@@ -228,7 +230,7 @@ static enum err step_upload(struct sqlite_store *s, struct group *g, struct jour
 
     r->state = u->state;
     r->tried = u->tried;
-    if (!(r->from & UPLOAD_IN(u->state))) {
+    if (!(r->from & UPLOAD_IN(u->state)) || (u->state == UPLOAD_COMPLETING && u->taker != r->taker)) {
         r->request.result = ERR_EXISTS;
         return ERR_OK;
     }

@@ -43,6 +43,9 @@ void job_drop_calls(struct repair_job *j)
     if (j->tags_call)
         replica_call_abandon(j->set.by_slot[j->tags_slot], j->tags_call);
     j->tags_call = NULL;
+    if (j->part_call)
+        replica_call_abandon(j->set.by_slot[j->plan.source], j->part_call);
+    j->part_call = NULL;
     for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++)
         if (j->asked & 1u << slot)
             replica_call_abandon(j->set.by_slot[slot], j->asking[slot].call);
@@ -101,6 +104,7 @@ static void on_timer(struct timer *t)
     case ST_HEADS:
     case ST_HEADS_AGAIN: job_heads_late(j); break;
     case ST_TAGS: job_tags_late(j); break;
+    case ST_PARTS: job_parts_late(j); break;
     case ST_COPY: job_copy_late(j); break;
     case ST_ACT: job_act_late(j); break;
     case ST_CREATE: job_create_late(j); break;
@@ -197,5 +201,6 @@ void job_free(struct job *job)
     key_view_fini(&j->again.view);
     arena_fini(&j->arena);
     free(j->others);
+    job_forget_cuts(j);
     free(j);
 }

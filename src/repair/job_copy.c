@@ -82,6 +82,10 @@ static void target_over(struct repair_job *j, const struct replica_answer *a)
         job_fail(j, j->target, "the copy shows another ETag than its source", ERR_MISMATCH, 0, "");
         return;
     }
+    if (j->state == ST_ACT && a->result == REPLICA_STORED && j->cuts && !etag_same(a->etag, j->winner.etag)) {
+        job_fail(j, "the copy's parts show another ETag than its source's", ERR_MISMATCH, 0, "");
+        return;
+    }
     if (j->state == ST_ACT && a->result == REPLICA_STORED) {
         if (j->plan.winner_exists)
             j->counters->copied++;
@@ -251,6 +255,8 @@ static bool keep_headers(struct repair_job *j, const struct http_head *head)
                                   .stamped = j->winner.stamped,
                                   .stamp = j->winner.stamp,
                                   .body_bytes = j->winner.body_bytes,
+                                  .cuts = j->cuts,
+                                  .cut_count = j->cuts ? j->cut_count : 0,
                                   .if_match = shown_at_target(j)};
     return true;
 }

@@ -11,7 +11,8 @@
 enum job_state {
     ST_ROWS,
     ST_HEADS,
-    ST_TAGS, /* of the winner, if it has some */
+    ST_TAGS,  /* of the winner, if it has some */
+    ST_PARTS, /* their sizes, if it was uploaded in parts */
     ST_COPY,
     ST_CLAIM,
     ST_ROWS_AGAIN,
@@ -56,9 +57,13 @@ struct repair_job {
     struct replica_object winner;
     struct replica_call *tags_call;
     uint32_t tags_slots, tags_slot; /* that may be asked yet; that is asked */
-    struct span tags;               /* in the arena, as x-amz-tagging; empty: none */
-    uint32_t target;                /* slot, REPLICAS_MAX: none */
-    uint32_t agree;                 /* K */
+    uint64_t *cuts;                 /* sizes of the winner's parts; NULL: it is copied in one piece */
+    uint32_t cut_count, cuts_known;
+    bool cut_good;
+    struct replica_call *part_call;
+    struct span tags; /* in the arena, as x-amz-tagging; empty: none */
+    uint32_t target;  /* slot, REPLICAS_MAX: none */
+    uint32_t agree;   /* K */
 
     struct ring ring;
     uint32_t crc32;
@@ -88,7 +93,12 @@ void job_read_rows(struct repair_job *j);
 void job_claim(struct repair_job *j);
 void job_heads_late(struct repair_job *j);
 
-/* job_tags.c: then job_start_copy */
+/* job_parts.c: then job_start_copy */
+void job_find_cuts(struct repair_job *j);
+void job_parts_late(struct repair_job *j);
+void job_forget_cuts(struct repair_job *j);
+
+/* job_tags.c: then job_find_cuts */
 void job_prepare_copy(struct repair_job *j);
 void job_tags_late(struct repair_job *j);
 

@@ -17,7 +17,7 @@ static void on_tags(void *ctx, enum err e, unsigned status, struct span tags)
     }
     j->tags = arena_dup(&j->arena, tags);
     if (j->tags.at)
-        job_start_copy(j);
+        job_find_cuts(j);
     else
         job_fail(j, REPLICAS_MAX, "tags", ERR_NOMEM, 0, "");
 }
@@ -53,7 +53,7 @@ void job_prepare_copy(struct repair_job *j)
     arena_reset(&j->arena); /* of the copy to the target before */
     j->tags = SPAN_EMPTY;
     if (!j->winner.tag_count) {
-        job_start_copy(j);
+        job_find_cuts(j);
         return;
     }
     j->state = ST_TAGS;

@@ -6,7 +6,7 @@
  * listing, from somewhere to the entry `last`, sorted by bytes, all is right that is less than what can be missing:
  *
  *   behind `last`     its own next siblings, and for each folder Y/ that it is in: siblings Yc, which may be far away
- *   before the piece  for each Z that `after` begins with and goes on with a c < '/': the folder Z/
+ *   before the piece  for each Z that `after` begins with and goes on with a c < '/', or that it is: the folder Z/
  *
  * What is less than all of these is the page. When there is nothing of that kind, the least of them is looked for: a
  * folder Z/ that is there is walked next, by itself (a segment); siblings of Y/ too; what is not there is crossed
@@ -25,12 +25,20 @@ static bool ask_main(struct list_walk *w, struct list_ask *ask)
                     w->most, w->page);
 }
 
+/* Asked for what comes behind the key k, one server leaves the folder k/ out. */
+static bool hides_own_folder(const struct list_text *after)
+{
+    struct span text = text_span(after);
+
+    return text.len && !span_ends(text, SPAN("/")) && !span_ends(text, SPAN("/" PAGE_LAST));
+}
+
 static bool start(struct list_walk *w, struct list_ask *ask)
 {
     w->prefix = w->whole;
     w->after = w->path.from = w->start;
     w->path.below.len = 0;
-    w->path.pending = w->after.len;
+    w->path.pending = w->after.len + hides_own_folder(&w->after);
     w->path.cleared = 0;
     w->path.segment = false;
     return ask_main(w, ask);
@@ -61,9 +69,12 @@ static uint32_t open_folder(const struct list_walk *w)
 /* The folder that may have been left out before `after`, as its length without the '/'; NOWHERE without one. */
 static uint32_t hidden_folder(const struct list_walk *w)
 {
-    for (uint32_t at = w->path.pending; at > w->prefix.len && at > 1; at--)
-        if ((uint8_t)w->after.at[at - 1] < '/' && w->after.at[at - 2] != '/')
+    for (uint32_t at = w->path.pending; at > w->prefix.len && at > 1; at--) {
+        bool is_end = at > w->after.len;
+
+        if (is_end || ((uint8_t)w->after.at[at - 1] < '/' && w->after.at[at - 2] != '/'))
             return at - 1;
+    }
     return NOWHERE;
 }
 

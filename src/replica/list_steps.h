@@ -52,17 +52,19 @@ static inline bool walk_ask(struct list_walk *w, struct list_ask *ask, int step,
     return true;
 }
 
-/* The walk is over; always false. */
+static inline bool walk_fail(struct list_walk *w)
+{
+    w->failed = ERR_PROTOCOL;
+    return false;
+}
+
+/* The walk is over; always false. An answer may have had what was not asked for. */
 static inline bool walk_over(struct list_walk *w, bool more, bool sure)
 {
     w->page->more = more;
     w->page->sure = more && sure;
-    return false;
-}
-
-static inline bool walk_fail(struct list_walk *w)
-{
-    w->failed = ERR_PROTOCOL;
+    if (replica_page_rank(w->page, text_span(&w->start)) || (more && w->page->count == 0))
+        return walk_fail(w);
     return false;
 }
 

@@ -1,14 +1,15 @@
-/* A backend that orders by bytes: one question, unless its answer is "nothing more" and may be wrong.
+/* A backend that orders by bytes: one question. Unless it is unsound, and is asked for what is behind a place within a
+ * folder:
  *
  * One widely used server, asked for what comes behind "m/5", counts the names that come before "m/" ("m-1", "m-2",
- * ...) against the limit and then says that there is nothing more. So an end is believed only when `after` has no
- * '/' behind the prefix. Otherwise, when nothing at all came:
+ * ...) against the limit, then stops, leaves m/ out, may list something that comes later, and says that there is nothing
+ * more. So it is asked only where `after` has no '/' behind the prefix:
  *
- *     INSIDE    the rest of the folder m/ itself, with that prefix: there the question has no '/'
- *     NEXT_KEY  the key "m0", the first text behind all of m/, when there is such a key
- *     REST      what comes behind "m0" in the folder that m/ is in: no '/' either
+ *     INSIDE    the rest of the folder m/ itself, with that prefix
+ *     NEXT_KEY  when that is empty: the key "m0", the first text behind all of m/, when there is such a key
+ *     REST      what comes behind "m0" in the folder that m/ is in
  *
- * and so on outwards. That costs a few small questions at the end of a listing, whoever the server is. */
+ * and so on outwards, until something comes. */
 #include "replica/list_steps.h"
 
 enum step { STEP_START, STEP_MAIN, STEP_INSIDE, STEP_NEXT_KEY, STEP_REST };
@@ -74,14 +75,10 @@ static bool climb(struct list_walk *w, struct list_ask *ask)
     return walk_ask(w, ask, STEP_INSIDE, &w->scratch, &w->after, false, w->most, w->page);
 }
 
-static bool after_main(struct list_walk *w, struct list_ask *ask)
+static bool after_main(struct list_walk *w)
 {
     replica_page_cut(w->page, replica_page_rank(w->page, text_span(&w->after)), w->page->count);
-    if (w->truncated)
-        return w->page->count ? walk_over(w, true, true) : walk_fail(w);
-    if (!find_folder(w))
-        return walk_over(w, false, false);
-    return w->page->count ? walk_over(w, true, false) : climb(w, ask);
+    return walk_over(w, w->truncated, w->truncated);
 }
 
 static bool after_inside(struct list_walk *w, struct list_ask *ask)
@@ -134,10 +131,12 @@ bool list_walk_next(struct list_walk *w, struct list_ask *ask)
     switch ((enum step)w->step) {
     case STEP_START:
         w->after = w->start;
+        if (w->order == LIST_ORDER_BYTES_UNSOUND && find_folder(w))
+            return climb(w, ask);
         /* a group that `after` is in may come once more */
         return walk_ask(w, ask, STEP_MAIN, &w->whole, after.len ? &w->after : NULL, w->grouped,
                         w->most + (w->grouped && after.len), w->page);
-    case STEP_MAIN: return after_main(w, ask);
+    case STEP_MAIN: return after_main(w);
     case STEP_INSIDE: return after_inside(w, ask);
     case STEP_NEXT_KEY: return after_next_key(w, ask);
     case STEP_REST: return after_rest(w, ask);

@@ -21,7 +21,8 @@ enum { WALK_TEXT_BYTES_MAX = 1024 + 16, WALK_ASKS_MAX = 4096, WALK_FEW_BYTES = 1
 
 enum list_order {
     LIST_ORDER_BYTES,
-    LIST_ORDER_PATH /* '/' before all other characters: "a/b", "a!b" */
+    LIST_ORDER_BYTES_UNSOUND, /* what it lists behind a place within a folder is not to be believed */
+    LIST_ORDER_PATH           /* '/' before all other characters: "a/b", "a!b" */
 };
 
 struct list_text {

@@ -73,6 +73,9 @@ struct replica_put {
     const char *if_match;  /* NULL, or the ETag the target must still show, where the backend can */
     struct span upload_id; /* not empty: a part of this upload; then nothing is stored with it */
     uint32_t part_number;
+    const uint64_t
+        *cuts; /* the owner's; NULL, or the sizes of the parts that the object is to be uploaded in, */
+    uint32_t cut_count; /* so many, none of them empty: its ETag shows how it was cut */
 };
 
 struct replica_put_events {
@@ -129,7 +132,8 @@ struct replica_create {
     size_t header_count;
     bool stamped;
     struct stamp stamp;
-    enum s3_checksum checksum; /* of the parts, where the backend takes that kind; then the Complete names them */
+    enum s3_checksum
+        checksum; /* of the parts, where the backend takes that kind; then the Complete names them */
     bool full_object;
 };
 struct replica_create_events {
@@ -162,10 +166,10 @@ struct replica_uploads_events {
 /* A page of the bucket's listing: entries whose text is greater than `after`, in byte order, at least one unless there
  * are none. */
 struct replica_list {
-    struct span prefix;        /* of all keys listed */
-    struct span after;         /* "": from the start */
-    bool grouped;              /* keys with a '/' behind the prefix are one entry: the text up to and with it */
-    uint32_t most;             /* entries, 1..1000 */
+    struct span prefix; /* of all keys listed */
+    struct span after;  /* "": from the start */
+    bool grouped;       /* keys with a '/' behind the prefix are one entry: the text up to and with it */
+    uint32_t most;      /* entries, 1..1000 */
     struct replica_page *page; /* out; the caller's */
 };
 struct replica_list_events {

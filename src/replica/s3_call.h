@@ -57,8 +57,9 @@ struct s3_parts {
     struct span key, upload_id; /* empty: no upload there, or no more */
     struct stamp stamp;
     uint64_t body_bytes, part_bytes;
-    uint64_t from;   /* of the body: where the part under way begins */
-    uint32_t number; /* of that part */
+    const uint64_t *cuts; /* the owner's: the sizes of the parts; NULL: part_bytes each */
+    uint64_t from;        /* of the body: where the part under way begins */
+    uint32_t number;      /* of that part */
     bool compares;
     struct md5 md5;  /* of that part */
     uint64_t hashed; /* of the body */

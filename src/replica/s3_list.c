@@ -260,12 +260,18 @@ static enum err send_ask(struct replica_call *c)
     return q.path.at && q.query.at ? s3_call_send(c, &q, &events) : ERR_NOMEM;
 }
 
+static enum list_order order_of(const struct capabilities *can)
+{
+    if (can->list_order == S3_LIST_ORDER_PATH)
+        return LIST_ORDER_PATH;
+    return can->list_after == S3_NO ? LIST_ORDER_BYTES_UNSOUND : LIST_ORDER_BYTES;
+}
+
 enum err s3_list_start(struct replica *r, struct replica_call **out, const struct replica_list *list,
                        const struct replica_list_events *events, void *ctx)
 {
     struct replica_call *c = s3_call_open(r, ctx, finish);
     struct s3_list_work *w = c ? calloc(1, sizeof(*w)) : NULL;
-    const struct capabilities *can;
     enum err e = ERR_TOO_LARGE;
 
     *out = c;
@@ -273,12 +279,10 @@ enum err s3_list_start(struct replica *r, struct replica_call **out, const struc
         return ERR_NOMEM;
     c->list = (struct s3_list){.events = *events, .work = w};
     c->drop = drop;
-    can = &c->replica->backend->can;
     if (!w)
         e = ERR_NOMEM;
-    else if (list_walk_init(&w->walk,
-                            can->list_order == S3_LIST_ORDER_PATH ? LIST_ORDER_PATH : LIST_ORDER_BYTES,
-                            list->page, list->prefix, list->grouped, list->after, list->most))
+    else if (list_walk_init(&w->walk, order_of(&c->replica->backend->can), list->page, list->prefix,
+                            list->grouped, list->after, list->most))
         e = go_on(c) ? ERR_OK : c->answer.error;
     if (e == ERR_OK && !c->http)
         s3_call_fail_later(c, ERR_OK); /* there is nothing to ask */

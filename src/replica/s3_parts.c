@@ -3,7 +3,7 @@
  *
  *   CREATE --> PART 1 --> PART 2 ... --> (barrier opens) --> COMPLETE --> over
  *
- * The parts go one after the other as their bytes come, all but the last of one size. Each step is a call of its own
+ * The parts go one after the other as their bytes come, of the sizes that the owner wants or all but the last of one size. Each step is a call of its own
  * to the same replica; this one has no request and only leads them. Where the backend's ETags are MD5s, each part's is
  * compared with that of the bytes it was sent.
  *
@@ -87,6 +87,7 @@ static void missed_here(struct replica_call *c, enum err why)
 
 /* ---- parts ---- */
 
+/* Of the part that was started last. */
 static uint64_t part_end(const struct s3_parts *p)
 {
     uint64_t end = p->from + p->part_bytes;
@@ -187,14 +188,12 @@ static enum err start_part(struct replica_call *c)
     static const struct replica_put_events events = {.progress = on_progress, .done = on_part};
     static const struct replica_body body = {.peek = peek};
     struct s3_parts *p = &c->parts;
-    const struct replica_put part = {
-        .key = p->key,
-        .body_bytes = part_end(p) - p->from,
-        .body = &body,
-        .upload_id = p->upload_id,
-        .part_number = ++p->number,
-    };
+    struct replica_put part = {.key = p->key, .body = &body, .upload_id = p->upload_id};
 
+    if (p->cuts)
+        p->part_bytes = p->cuts[p->number];
+    part.body_bytes = part_end(p) - p->from;
+    part.part_number = ++p->number;
     return s3_part_start(replica_of(c), &p->step, &part, &events, c);
 }
 
@@ -283,6 +282,7 @@ static enum err begin(struct replica_call *c, const struct replica_put *put)
     p->body = *put->body;
     p->body_bytes = put->body_bytes;
     p->part_bytes = choose_part_bytes(can, put->body_bytes);
+    p->cuts = put->cuts;
     p->stamp = put->stamp;
     p->compares = can->etag_kind == S3_ETAG_MD5;
     md5_init(&p->md5);

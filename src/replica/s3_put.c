@@ -232,6 +232,8 @@ static void finish(struct replica_call *c)
 /* There are no parts of a part: it is invisible before its Complete, and what became of a cut one is not asked. */
 static bool in_parts(const struct capabilities *can, const struct replica_put *put)
 {
+    if (put->cuts)
+        return true;
     if (put->upload_id.len || put->body_bytes <= SMALL_BYTES)
         return false;
     if (put->body_bytes > S3_SINGLE_PUT_BYTES_MAX)

@@ -101,9 +101,7 @@ enum s3_code s3_form_init(struct s3_form *f, struct span content_type, const cha
         *message = "The Content-Type names no boundary of 1 to 70 characters.";
         return S3_MALFORMED_POST_REQUEST;
     }
-    memcpy(f->delimiter, "\r\n--", 4);
-    memcpy(f->delimiter + 4, boundary.at, boundary.len);
-    f->delimiter_len = 4 + boundary.len;
+    f->delimiter_len = (size_t)(span_put(span_put(f->delimiter, SPAN("\r\n--")), boundary) - f->delimiter);
     return S3_OK;
 }
 
@@ -289,9 +287,7 @@ enum s3_form_step s3_form_read(struct s3_form *f, struct span text)
 
 size_t s3_form_tail(const struct s3_form *f, char out[static S3_FORM_TAIL_MAX])
 {
-    memcpy(out, f->delimiter, f->delimiter_len);
-    memcpy(out + f->delimiter_len, "--\r\n", 4);
-    return f->delimiter_len + 4;
+    return (size_t)(span_put(span_put(out, delimiter(f)), SPAN("--\r\n")) - out);
 }
 
 /* Does the form's last boundary stand there, with the CR LF behind it or without? */

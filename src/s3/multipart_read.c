@@ -109,7 +109,7 @@ static bool one_enter(struct xml_walk *w, struct span name, unsigned depth)
 {
     const struct one_reader *r = w->ctx;
 
-    return depth != 1 || span_is(name, r->root);
+    return depth != 1 || span_starts(name, span_of(r->root));
 }
 
 static bool one_leave(struct xml_walk *w, struct span name, unsigned depth, struct span text)
@@ -136,7 +136,8 @@ static enum err read_one(struct span body, struct arena *arena, const char *root
 
 enum err s3_upload_id_read(struct span body, struct arena *arena, struct span *id)
 {
-    return read_one(body, arena, "InitiateMultipartUploadResult", "UploadId", id);
+    /* rclone's is without the "Result" */
+    return read_one(body, arena, "InitiateMultipartUpload", "UploadId", id);
 }
 
 enum err s3_complete_etag_read(struct span body, struct arena *arena, struct span *etag)

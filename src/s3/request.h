@@ -97,6 +97,7 @@ enum {
     S3_UPLOAD_ID_BYTES_MAX = 64, /* ours */
     S3_TOKEN_BYTES_MAX = 2048
 };
+#define S3_PART_BYTES_MIN       (5ull << 20) /* of an upload in parts, all but the last */
 #define S3_SINGLE_PUT_BYTES_MAX (5ull << 30)
 #define S3_OBJECT_BYTES_MAX     (5ull << 40)
 

@@ -38,6 +38,8 @@ import time
 import urllib.parse
 import zlib
 
+from hostile_list import by_bytes, list_objects
+
 KEPT = ("content-type", "content-disposition", "content-language", "content-encoding", "cache-control", "expires")
 
 
@@ -140,6 +142,7 @@ class HostileBackend:
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self.listener = None
+        self.order = by_bytes  # of its listings
         self.connections = set()
         self.port = 0
         self.accept()
@@ -478,7 +481,8 @@ class Connection:
                 return 409, {}, error("BucketNotEmpty")
             del buckets[request.bucket]
             return 204, {}, b""
-        return 200, {"content-type": "application/xml"}, list_objects(request.bucket, buckets[request.bucket])
+        return 200, {"content-type": "application/xml"}, list_objects(request.bucket, buckets[request.bucket],
+                                                                      request.query, self.backend.order)
 
 
 def error(code):
@@ -489,13 +493,6 @@ def error(code):
 def list_buckets(buckets):
     inside = "".join(f"<Bucket><Name>{name}</Name></Bucket>" for name in sorted(buckets))
     return f"<ListAllMyBucketsResult><Buckets>{inside}</Buckets></ListAllMyBucketsResult>".encode()
-
-
-def list_objects(bucket, objects):
-    inside = "".join(f"<Contents><Key>{key}</Key><ETag>{stored.etag}</ETag><Size>{len(stored.body)}</Size></Contents>"
-                     for key, stored in sorted(objects.items()))
-    return (f"<ListBucketResult><Name>{bucket}</Name><KeyCount>{len(objects)}</KeyCount>"
-            f"<IsTruncated>false</IsTruncated>{inside}</ListBucketResult>").encode()
 
 
 def show(request, stored):

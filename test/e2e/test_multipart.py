@@ -9,10 +9,17 @@ import botocore.exceptions
 import pytest
 from test_operations import boto, noise
 
-from stack import STAMP, wait_until
+from stack import Stack
 
 MIB = 1024 * 1024
 PART = 5 * MIB
+
+
+@pytest.fixture(scope="module", params=["seaweedfs,seaweedfs,seaweedfs", "seaweedfs,minio,versitygw"])
+def stack(request, tmp_path_factory, binary):
+    running = Stack.up(tmp_path_factory.mktemp("multipart"), backends=request.param.split(","))
+    yield running
+    running.down()
 
 
 def composite(parts):
@@ -48,6 +55,11 @@ class Upload:
 
     def listed(self):
         return self.client.list_parts(**self.where)
+
+
+def everywhere_at_once(answer):
+    """All replicas took part to the end: nothing is left to repair."""
+    return answer["ResponseMetadata"]["HTTPHeaders"]["x-s3mirror-replicas"] == "a=stored, b=stored, c=stored"
 
 
 def refused(call, *arguments, **options):
@@ -90,6 +102,7 @@ def test_parts_out_of_order_and_with_gaps_become_one_object(stack, key):
     assert [p["PartNumber"] for p in shown["Parts"]] == [2, 7, 10000]
     assert [p["Size"] for p in shown["Parts"]] == [PART + 1, PART, 10]
     answer = upload.complete()
+    assert everywhere_at_once(answer)
     in_order = [bodies[n] for n in sorted(bodies)]
     assert answer["ETag"] == composite(in_order)
     assert answer["Location"].endswith(f"/{stack.bucket}/{key}")
@@ -210,8 +223,11 @@ def test_a_composite_checksum_is_reckoned_from_those_of_the_parts(stack, key):
     assert refused(client.complete_multipart_upload, **where, MultipartUpload={"Parts": wrong}) == \
         (400, "InvalidPart")
     done = client.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
+    assert everywhere_at_once(done)
     whole = hashlib.sha256(b"".join(hashlib.sha256(b).digest() for b in bodies)).digest()
     assert done["ChecksumSHA256"] == base64.b64encode(whole).decode() + "-2"
+    shown = client.head_object(Bucket=stack.bucket, Key=key, ChecksumMode="ENABLED")
+    assert (shown["ChecksumSHA256"], shown["ChecksumType"]) == (done["ChecksumSHA256"], "COMPOSITE")
     stack.wait_settled(key)
     stack.assert_everywhere(key, b"".join(bodies))
 
@@ -230,6 +246,7 @@ def test_a_checksum_of_the_whole_object_is_combined_and_compared(stack, key):
     listed = {"MultipartUpload": {"Parts": parts}, "ChecksumType": "FULL_OBJECT"}
     assert refused(client.complete_multipart_upload, **where, **listed, ChecksumCRC32="AAAAAA==") == (400, "BadDigest")
     done = client.complete_multipart_upload(**where, **listed, ChecksumCRC32=value)
+    assert everywhere_at_once(done)
     assert done["ChecksumCRC32"] == value
     stack.wait_settled(key)
     stack.assert_everywhere(key, b"".join(bodies))

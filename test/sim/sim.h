@@ -11,6 +11,8 @@
 #include "base/random.h"
 #include "base/span.h"
 
+#define SIM_UNIX_MS 1700000000000u /* wall time at the beginning */
+
 enum { SIM_KEYS_MAX = 3, SIM_REPLICAS_MAX = 3, SIM_TRACE_LINES = 4096, SIM_TRACE_CHARS = 144 };
 
 /* Deliberately broken worlds: the checker has to notice each of them. */

@@ -39,6 +39,9 @@ size_t check_begin(struct check *c, uint32_t key, const struct content *content)
     struct written *w = add(c, key, content);
 
     w->unverified = content != NULL;
+    for (uint32_t slot = 0; slot < c->replicas && content; slot++) /* an upload that is completed again */
+        if (c->stores[slot].objects[key].exists && c->stores[slot].objects[key].content == content)
+            w->landed |= 1u << slot;
     c->touched[key] = true;
     return (size_t)(w - c->writes);
 }
@@ -70,6 +73,17 @@ void check_unknown(struct check *c, size_t write, bool refused)
 {
     c->writes[write].over = true;
     *(refused ? &c->refused : &c->unknown) += 1;
+}
+
+void check_acked_earlier(struct check *c, size_t write)
+{
+    struct written *w = &c->writes[write];
+
+    c->acked++;
+    if (w->end != NEVER) /* the key has been quiet since: what it showed then is known */
+        return;
+    w->acked = w->over = true;
+    w->end = ++c->count;
 }
 
 uint64_t check_now(struct check *c)
@@ -129,6 +143,61 @@ void check_read(struct check *c, uint32_t key, const struct content *seen, bool 
     c->quiet_from[key] = quiet_from;
 }
 
+/* Some contents have the same ETag: one of them has to be allowed. */
+static bool may_list(struct check *c, uint32_t key, const char *etag, uint64_t began)
+{
+    size_t quiet_from = c->quiet_from[key];
+    bool may = false;
+
+    c->quiet_from[key] = 0; /* as in check_read */
+    if (!etag)
+        may = allowed(c, key, NULL, false, began);
+    for (size_t i = 0; etag && i < c->write_count && !may; i++) {
+        const struct content *content = c->writes[i].content;
+
+        if (c->writes[i].key != key || !content)
+            continue;
+        if (strcmp(etag, content->etag) == 0)
+            may = allowed(c, key, content, false, began);
+        else if (strcmp(etag, content->damaged_etag) == 0)
+            may = allowed(c, key, content, true, began);
+    }
+    c->quiet_from[key] = quiet_from;
+    return may;
+}
+
+void check_listed(struct check *c, uint32_t key, const char *etag, uint64_t began)
+{
+    c->lists += key == 0;
+    c->count++;
+    if (!may_list(c, key, etag, began))
+        sim_violate(c->sim, "P4: a list shows k%u as %s, older than a write acknowledged before it began",
+                    key, etag ? etag : "nothing");
+}
+
+static bool may_exist(struct check *c, uint32_t key, uint64_t began)
+{
+    for (size_t i = 0; i < c->write_count; i++)
+        if (c->writes[i].key == key && c->writes[i].content &&
+            may_list(c, key, c->writes[i].content->etag, began))
+            return true;
+    return false;
+}
+
+void check_grouped(struct check *c, bool seen, uint64_t began)
+{
+    bool any = false, none = true;
+
+    c->lists++;
+    c->count++;
+    for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
+        any |= may_exist(c, key, began);
+        none &= may_list(c, key, NULL, began);
+    }
+    if (seen ? !any : !none)
+        sim_violate(c->sim, "P4: a list shows the group of all keys as %s", seen ? "there" : "empty");
+}
+
 void check_opened(struct check *c, const struct sim_store *st, uint32_t key, const struct sim_object *o,
                   uint32_t boot)
 {
@@ -139,7 +208,9 @@ void check_opened(struct check *c, const struct sim_store *st, uint32_t key, con
 
         if (r->key != key || r->boot != boot || r->row.phase > ROW_OUTCOME)
             continue;
-        if (o->exists ? stamp_eq(&r->row.stamp, &o->stamp) : r->row.kind == ROW_DELETE)
+        if (!o->exists    ? r->row.kind == ROW_DELETE
+            : o->uploaded ? r->row.kind == ROW_PUT /* a Complete that comes again has a row of its own */
+                          : stamp_eq(&r->row.stamp, &o->stamp))
             return;
     }
     if (!claim->taken || !(claim->claim.targets & 1u << st->slot) ||
@@ -151,17 +222,22 @@ void check_opened(struct check *c, const struct sim_store *st, uint32_t key, con
 void check_landed(struct check *c, const struct sim_store *st, uint32_t key)
 {
     const struct sim_object *o = &st->objects[key];
+    bool known = !o->exists;
 
     for (size_t i = 0; o->exists && i < c->write_count; i++) {
         struct written *w = &c->writes[i];
 
         if (w->key != key || w->content != o->content)
             continue;
+        known = true;
         w->landed |= 1u << st->slot;
         if (w->unverified)
             sim_violate(c->sim, "P6: %s k%u shows %s, whose body never verified", st->name, key,
                         name(w->content));
     }
+    if (!known)
+        sim_violate(c->sim, "P6: %s k%u shows %s, which nobody has written or completed", st->name, key,
+                    name(o->content));
     c->touched[key] = true;
 }
 

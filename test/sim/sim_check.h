@@ -44,7 +44,7 @@ struct check {
     size_t write_count;
     size_t quiet_from[SIM_KEYS_MAX]; /* writes before it are superseded for certain */
     bool touched[SIM_KEYS_MAX];      /* since the key was quiet last */
-    uint64_t acked, refused, unknown, reads, quiets;
+    uint64_t acked, refused, unknown, reads, lists, quiets;
 };
 
 void check_init(struct check *c, struct sim *s, struct disk *d, struct sim_store *stores, uint32_t replicas);
@@ -57,10 +57,16 @@ void check_verified(struct check *c, size_t write);
 /* It was acknowledged, with these replicas called stored; or the client knows nothing. */
 void check_acked(struct check *c, size_t write, uint32_t stored, uint32_t need);
 void check_unknown(struct check *c, size_t write, bool refused);
+/* It was acknowledged at some time that the client did not hear of: now it knows. */
+void check_acked_earlier(struct check *c, size_t write);
 
 /* A client's read: `began` comes from check_now at its start. */
 uint64_t check_now(struct check *c);
 void check_read(struct check *c, uint32_t key, const struct content *seen, bool damaged, uint64_t began);
+
+/* A key as a list showed it, by its ETag; NULL: it was not listed. And the group of all keys. */
+void check_listed(struct check *c, uint32_t key, const char *etag, uint64_t began);
+void check_grouped(struct check *c, bool seen, uint64_t began);
 
 /* A process lets a request past its barrier. */
 void check_opened(struct check *c, const struct sim_store *st, uint32_t key, const struct sim_object *o,

@@ -18,10 +18,16 @@ static void client_next(struct client *c)
     c->active = false;
     c->write = NULL;
     c->fetch = NULL;
+    c->listing = NULL;
     sim_cancel(sim_of(c), &c->event);
     if (c->by_itself && c->host->left && c->host->env)
         sim_after(sim_of(c), &c->event,
                   sim_chance(sim_of(c), 300) ? 0 : sim_between(sim_of(c), 1, 1 + c->host->pause_ms));
+}
+
+void client_over(struct client *c)
+{
+    client_next(c);
 }
 
 /* --- PUT and DELETE --- */
@@ -292,6 +298,14 @@ static void read_begin(struct client *c)
         sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 200));
 }
 
+/* --- LIST: sim_client_list.c --- */
+
+static void list_over(struct client *c)
+{
+    listing_free(c->listing);
+    client_next(c);
+}
+
 /* --- its life --- */
 
 void client_begin(struct client *c, enum client_kind kind, uint32_t key, const struct content *content)
@@ -308,20 +322,28 @@ void client_begin(struct client *c, enum client_kind kind, uint32_t key, const s
     c->verified = c->feeding = false;
     if (kind == CLIENT_GET)
         read_begin(c);
-    else
+    else if (kind == CLIENT_UPLOAD)
+        client_upload_begin(c);
+    else if (kind != CLIENT_LIST)
         write_begin(c);
+    else if (!client_list_begin(c))
+        client_next(c);
 }
 
 static void draw(struct client *c)
 {
     uint64_t of_ten = sim_between(sim_of(c), 0, 9);
-    enum client_kind kind = of_ten < 5 ? CLIENT_PUT : of_ten < 7 ? CLIENT_DELETE : CLIENT_GET;
+    enum client_kind kind = of_ten < 4   ? CLIENT_PUT
+                            : of_ten < 5 ? CLIENT_UPLOAD
+                            : of_ten < 7 ? CLIENT_DELETE
+                            : of_ten < 9 ? CLIENT_GET
+                                         : CLIENT_LIST;
 
     if (!c->host->left)
         return;
     c->host->left--;
     client_begin(c, kind, (uint32_t)sim_between(sim_of(c), 0, c->host->keys - 1),
-                 kind == CLIENT_PUT ? c->host->content_new(c->host->ctx) : NULL);
+                 kind == CLIENT_PUT || kind == CLIENT_UPLOAD ? c->host->content_new(c->host->ctx) : NULL);
 }
 
 static void on_event(struct sim_event *e)
@@ -330,6 +352,12 @@ static void on_event(struct sim_event *e)
 
     if (!c->active)
         draw(c);
+    else if (c->kind == CLIENT_UPLOAD)
+        client_upload_on(c);
+    else if (c->kind == CLIENT_LIST && (c->finished || (c->host->slow && sim_chance(sim_of(c), 30))))
+        list_over(c);
+    else if (c->kind == CLIENT_LIST)
+        client_list_on(c);
     else if (c->kind == CLIENT_GET && (c->finished || !c->headed))
         read_over(c);
     else if (c->kind == CLIENT_GET)
@@ -349,6 +377,8 @@ void client_resume(struct client *c)
 {
     if (!c->active)
         client_next(c);
+    else
+        client_upload_resume(c); /* the only one that outlives a process */
 }
 
 void client_crash(struct client *c)
@@ -356,11 +386,16 @@ void client_crash(struct client *c)
     sim_cancel(sim_of(c), &c->event);
     if (!c->active)
         return;
+    if (c->kind == CLIENT_UPLOAD) {
+        client_upload_crash(c);
+        return;
+    }
     if (c->write) {
         check_unknown(c->host->check, c->written, false);
         write_leave(c->write);
     }
     if (c->fetch)
         fetch_free(c->fetch);
+    listing_free(c->listing);
     client_next(c);
 }

@@ -3,6 +3,8 @@
 #define SIM_CLIENT_H
 
 #include "fanout/fetch.h"
+#include "fanout/listing.h"
+#include "fanout/upload.h"
 #include "fanout/write.h"
 #include "sim_check.h"
 
@@ -21,7 +23,24 @@ struct client_host {
     void *ctx;
 };
 
-enum client_kind { CLIENT_PUT, CLIENT_DELETE, CLIENT_GET };
+enum client_kind { CLIENT_PUT, CLIENT_DELETE, CLIENT_GET, CLIENT_LIST, CLIENT_UPLOAD };
+
+enum { CLIENT_PARTS_MAX = 3 };
+enum upload_step { UPLOAD_STEP_CREATE, UPLOAD_STEP_PART, UPLOAD_STEP_COMPLETE, UPLOAD_STEP_ABORT };
+struct client_upload {
+    enum upload_step step;
+    struct upload_create *create; /* under way, as the next two */
+    struct upload_complete *complete;
+    struct upload_abort *abort;
+    struct journal_upload_read read;
+    bool reading, created, attempted;
+    bool garbage; /* the part comes with other bytes than the object's first */
+    struct stamp id;
+    uint32_t parts, part, tries;
+    char etags[CLIENT_PARTS_MAX + 1][CONTENT_ETAG_CHARS];
+    uint8_t md5[16];
+    size_t first_written; /* of its first Complete */
+};
 
 struct client {
     struct client_host *host;
@@ -40,11 +59,26 @@ struct client {
     uint64_t began;
     bool headed, finished, damaged;
     char range[48];
+    /* LIST */
+    struct listing *listing;
+    bool grouped, group_seen;
+    char listed[SIM_KEYS_MAX][CONTENT_ETAG_CHARS]; /* ETags; "": not listed */
+    struct client_upload upload;
 };
 
 void client_init(struct client *c, struct client_host *host, uint32_t number, bool by_itself);
 /* Begins an operation now, if a process runs; `content` for a PUT. */
 void client_begin(struct client *c, enum client_kind kind, uint32_t key, const struct content *content);
+/* sim_client_list.c. False: it could not begin. */
+bool client_list_begin(struct client *c);
+void client_list_on(struct client *c);
+/* sim_client_upload.c */
+void client_upload_begin(struct client *c);
+void client_upload_on(struct client *c);
+void client_upload_crash(struct client *c);
+void client_upload_resume(struct client *c);
+/* Its operation is over. */
+void client_over(struct client *c);
 /* The process is gone: the client knows nothing. What it held of the process is handed to it for its end. */
 void client_crash(struct client *c);
 /* A process runs again. */

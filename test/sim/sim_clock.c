@@ -184,7 +184,7 @@ void sim_clock_init(struct sim_clock *c, struct sim *s)
     *c = (struct sim_clock){.sim = s};
     clock_init(&c->clock, &ops);
     c->mono_offset_ms = sim_between(s, 0, 1000000);
-    c->unix_offset_ms = 1700000000000u + sim_between(s, 0, 4000);
+    c->unix_offset_ms = SIM_UNIX_MS + sim_between(s, 0, 4000);
 }
 
 void sim_clock_die(struct sim_clock *c)

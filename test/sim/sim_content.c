@@ -12,6 +12,22 @@ static size_t piece(uint64_t offset, size_t len)
     return len < room ? len : room;
 }
 
+void content_md5(uint32_t crc32, uint64_t bytes, uint8_t out[static 16])
+{
+    for (size_t i = 0; i < 16; i++)
+        out[i] = (uint8_t)((i < 8 ? crc32 : bytes) >> i % 4 * 8);
+}
+
+void content_etag(uint32_t crc32, uint64_t bytes, char out[static CONTENT_ETAG_CHARS])
+{
+    uint8_t md5[16];
+
+    content_md5(crc32, bytes, md5);
+    out[0] = out[33] = '"';
+    out[34] = '\0';
+    hex_encode(md5, sizeof(md5), out + 1);
+}
+
 void content_init(struct content *c, uint32_t id, uint64_t bytes)
 {
     struct random random;
@@ -26,10 +42,8 @@ void content_init(struct content *c, uint32_t id, uint64_t bytes)
         c->crc32 = crc32_add(c->crc32, c->block + at % CONTENT_BLOCK, n);
         at += n;
     }
-    for (size_t i = 0; i < sizeof(c->md5); i++)
-        c->md5[i] = (uint8_t)((i < 8 ? c->crc32 : bytes) >> i % 4 * 8);
-    c->etag[0] = c->etag[33] = '"';
-    hex_encode(c->md5, sizeof(c->md5), c->etag + 1);
+    content_md5(c->crc32, bytes, c->md5);
+    content_etag(c->crc32, bytes, c->etag);
     memcpy(c->damaged_etag, c->etag, sizeof(c->etag));
     c->damaged_etag[1] = c->etag[1] == 'd' ? 'e' : 'd';
     snprintf(c->header, sizeof(c->header), "%u", id);

@@ -19,6 +19,9 @@ struct content {
 };
 
 void content_init(struct content *c, uint32_t id, uint64_t bytes);
+/* What stands for the MD5 of so many bytes with that CRC, and the ETag made of it. */
+void content_md5(uint32_t crc32, uint64_t bytes, uint8_t out[static 16]);
+void content_etag(uint32_t crc32, uint64_t bytes, char out[static CONTENT_ETAG_CHARS]);
 void content_fill(const struct content *c, uint64_t offset, void *at, size_t len);
 bool content_equal(const struct content *c, uint64_t offset, const void *at, size_t len);
 

@@ -13,7 +13,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum kind { BEGIN, READ, WRITE, CLAIM, SCAN, FORGET, OTHER };
+enum kind {
+    BEGIN,
+    READ,
+    WRITE,
+    CLAIM,
+    SCAN,
+    RANGE,
+    FORGET,
+    UPLOAD_ADD,
+    UPLOAD_STEP,
+    PART,
+    UPLOAD_READ,
+    UPLOAD_SCAN,
+    OTHER
+};
 enum stage { STAGE_HAPPEN, STAGE_READ, STAGE_RAISE, STAGE_ANSWER };
 
 /* One request under way; a forget has no journal_request. */
@@ -52,6 +66,11 @@ void disk_init(struct disk *d, struct sim *s)
 {
     memset(d, 0, sizeof(*d));
     d->sim = s;
+}
+
+void disk_fini(struct disk *d)
+{
+    disk_uploads_fini(&d->uploads);
 }
 
 static struct disk_row *disk_find(struct disk *d, uint32_t key, const struct stamp *stamp)
@@ -271,15 +290,71 @@ static void happen_scan(struct journey *y)
     }
 }
 
+/* It may name a key that has nothing, and end anywhere. */
+static void happen_range(struct journey *y)
+{
+    struct journal_range *r = (struct journal_range *)(void *)y->request;
+    struct sim_journal *j = y->journal;
+
+    r->count = 0;
+    r->more = false;
+    if (j->sim->breakage == BREAK_FORGETFUL)
+        return;
+    for (uint32_t key = 0; key < SIM_KEYS_MAX && !r->more; key++) {
+        const struct row *newest;
+        struct key_view v;
+        uint32_t stored;
+
+        key_view_init(&v);
+        disk_view(j->disk, key, j->boot, j->boot_ms, &v);
+        newest = key_view_newest_stored(&v, r->slots);
+        stored = newest ? newest->stored & r->slots : 0;
+        key_view_fini(&v);
+        if ((!stored && !sim_fault(j->sim)) || !span_starts(sim_key_name(key), r->prefix) ||
+            span_cmp(sim_key_name(key), r->after) <= 0)
+            continue;
+        if (r->count && sim_chance(j->sim, 300))
+            r->more = true;
+        else
+            journal_range_add(r, sim_key_name(key), stored);
+    }
+}
+
+static enum err happen_step(struct journey *y, uint64_t unix_ms)
+{
+    static const char *const states[] = {[UPLOAD_OPEN] = "open",
+                                         [UPLOAD_COMPLETING] = "completing",
+                                         [UPLOAD_DONE] = "done",
+                                         [UPLOAD_ABORTED] = "aborted",
+                                         [UPLOAD_GONE] = "gone"};
+    struct journal_upload_step *r = (struct journal_upload_step *)(void *)y->request;
+    enum err e = disk_upload_step(&y->journal->disk->uploads, r, unix_ms);
+    char text[12];
+
+    if (e == ERR_OK)
+        sim_trace(y->journal->sim, "journal k%u upload %s %s", y->key, short_stamp(&r->id, text),
+                  states[r->to]);
+    return e;
+}
+
 static enum err happen(struct journey *y)
 {
+    struct disk_uploads *u = &y->journal->disk->uploads;
+    uint64_t unix_ms = SIM_UNIX_MS + y->journal->sim->now_ms;
+
     switch (y->kind) {
     case BEGIN: happen_begin(y); return ERR_OK;
     case READ: happen_read(y); return ERR_OK;
     case WRITE: return happen_write(y);
     case CLAIM: return happen_claim(y);
     case SCAN: happen_scan(y); return ERR_OK;
+    case RANGE: happen_range(y); return ERR_OK;
     case FORGET: disk_remove(y->journal->disk, y->key, &y->forget, "forgotten"); return ERR_OK;
+    case UPLOAD_ADD: return disk_upload_add(u, (struct journal_upload_add *)(void *)y->request, unix_ms);
+    case UPLOAD_STEP: return happen_step(y, unix_ms);
+    case PART: return disk_part_write(u, (struct journal_part_write *)(void *)y->request);
+    case UPLOAD_READ: return disk_upload_read(u, (struct journal_upload_read *)(void *)y->request);
+    case UPLOAD_SCAN: return disk_upload_scan(u, (struct journal_upload_scan *)(void *)y->request);
     case OTHER: return ERR_DENIED;
     }
     abort();
@@ -287,12 +362,23 @@ static enum err happen(struct journey *y)
 
 static bool is_writing(enum kind kind)
 {
-    return kind == BEGIN || kind == WRITE || kind == CLAIM;
+    return kind == BEGIN || kind == WRITE || kind == CLAIM || kind == UPLOAD_ADD || kind == UPLOAD_STEP ||
+           kind == PART;
 }
 
-static const char *const kind_names[] = {
-    [BEGIN] = "begin", [READ] = "read",     [WRITE] = "write", [CLAIM] = "claim",
-    [SCAN] = "scan",   [FORGET] = "forget", [OTHER] = "other"};
+static const char *const kind_names[] = {[BEGIN] = "begin",
+                                         [READ] = "read",
+                                         [WRITE] = "write",
+                                         [CLAIM] = "claim",
+                                         [SCAN] = "scan",
+                                         [RANGE] = "range",
+                                         [FORGET] = "forget",
+                                         [UPLOAD_ADD] = "upload_add",
+                                         [UPLOAD_STEP] = "upload_step",
+                                         [PART] = "part",
+                                         [UPLOAD_READ] = "upload_read",
+                                         [UPLOAD_SCAN] = "upload_scan",
+                                         [OTHER] = "other"};
 
 /* A failing disk: writes that failed may be there all the same. */
 static enum err happen_or_fail(struct journey *y)
@@ -404,6 +490,13 @@ static void sj_scan(struct journal *j, struct journal_scan *r)
     journey_new(j, &r->request, SCAN, 0);
 }
 
+static void sj_range(struct journal *j, struct journal_range *r)
+{
+    r->count = 0;
+    r->more = false;
+    journey_new(j, &r->request, RANGE, 0);
+}
+
 /* Each stamp by itself, each any time later. */
 static void sj_forget(struct journal *j, struct journal_key key, const struct stamp *stamps, size_t count)
 {
@@ -440,6 +533,35 @@ static void sj_attempt(struct journal *j, const struct journal_attempt *a)
     snprintf(work->failures.reason, sizeof(work->failures.reason), "%.*s", SPAN_ARG(a->reason));
 }
 
+static void sj_upload_add(struct journal *j, struct journal_upload_add *r)
+{
+    journey_new(j, &r->request, UPLOAD_ADD, sim_key_number(r->upload.key.key));
+}
+
+static void sj_upload_step(struct journal *j, struct journal_upload_step *r)
+{
+    journey_new(j, &r->request, UPLOAD_STEP, sim_key_number(r->key.key));
+}
+
+static void sj_part_write(struct journal *j, struct journal_part_write *r)
+{
+    journey_new(j, &r->request, PART, sim_key_number(r->key.key));
+}
+
+static void sj_upload_read(struct journal *j, struct journal_upload_read *r)
+{
+    r->upload = NULL;
+    r->parts = NULL;
+    r->count = 0;
+    journey_new(j, &r->request, UPLOAD_READ, sim_key_number(r->key.key));
+}
+
+static void sj_upload_scan(struct journal *j, struct journal_upload_scan *r)
+{
+    r->count = 0;
+    journey_new(j, &r->request, UPLOAD_SCAN, 0);
+}
+
 static void sj_bucket_write(struct journal *j, struct journal_bucket_write *r)
 {
     journey_new(j, &r->request, OTHER, 0);
@@ -449,15 +571,16 @@ static bool sj_maybe(struct journal *journal, struct journal_key key, enum journ
                      const struct stamp *own)
 {
     struct sim_journal *j = of(journal);
-    uint32_t number = sim_key_number(key.key);
+    bool whole = q == JOURNAL_ANY_STORED_IN_BUCKET;
+    uint32_t number = whole ? 0 : sim_key_number(key.key);
     bool yes = q == JOURNAL_ANY_OTHER_ROW && j->disk->claims[number].taken;
 
     for (size_t i = 0; i < j->disk->count; i++) {
         const struct disk_row *r = &j->disk->rows[i];
 
-        if (r->key != number)
+        if (r->key != number && !whole)
             continue;
-        if (q == JOURNAL_ANY_STORED_ROW)
+        if (q != JOURNAL_ANY_OTHER_ROW)
             yes |= r->row.stored != 0;
         else
             yes |= !own || !stamp_eq(&r->row.stamp, own);
@@ -521,9 +644,15 @@ static const struct journal_ops ops = {
     .write = sj_write,
     .claim = sj_claim,
     .scan = sj_scan,
+    .range = sj_range,
     .forget = sj_forget,
     .attempt = sj_attempt,
     .bucket_write = sj_bucket_write,
+    .upload_add = sj_upload_add,
+    .upload_step = sj_upload_step,
+    .part_write = sj_part_write,
+    .upload_read = sj_upload_read,
+    .upload_scan = sj_upload_scan,
     .maybe = sj_maybe,
     .lease_valid = sj_lease_valid,
     .bucket_by_name = sj_bucket_by_name,
@@ -541,6 +670,7 @@ void sim_journal_init(struct sim_journal *j, struct disk *d, uint32_t boot, uint
         .journal = {.ops = &ops}, .sim = d->sim, .disk = d, .boot = boot, .replicas = replicas};
     j->boot_ms = d->sim->now_ms;
     list_init(&j->under_way);
+    disk_uploads_boot(&d->uploads);
     if (d->sim->breakage == BREAK_RESTART)
         for (size_t i = d->count; i-- > 0;)
             if (d->rows[i].row.phase < ROW_FINAL)
@@ -580,7 +710,7 @@ bool sim_journal_drain(struct sim_journal *j)
     while (!list_empty(&now)) {
         struct journey *y = LIST_ENTRY(now.next, struct journey, node);
 
-        y->request->result = y->kind == WRITE ? ERR_NOT_FOUND : ERR_IO;
+        y->request->result = y->kind == WRITE || y->kind == UPLOAD_STEP ? ERR_NOT_FOUND : ERR_IO;
         if (y->kind == SCAN)
             journal_scan_fini((struct journal_scan *)(void *)y->request);
         journey_end(y);
@@ -593,7 +723,7 @@ bool sim_journal_busy(const struct sim_journal *j, uint32_t key)
     for (const struct list *l = j->under_way.next; l != &j->under_way; l = l->next) {
         const struct journey *y = LIST_ENTRY(l, const struct journey, node);
 
-        if (y->key == key && y->kind != SCAN && y->kind != READ)
+        if (y->key == key && y->kind != SCAN && y->kind != RANGE && y->kind != READ)
             return true;
     }
     return false;

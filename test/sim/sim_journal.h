@@ -4,6 +4,7 @@
 
 #include "journal/journal.h"
 #include "sim.h"
+#include "sim_journal_upload.h"
 
 enum { SIM_BUCKET = 1, DISK_ROWS_MAX = 256 };
 
@@ -32,6 +33,7 @@ struct disk {
     struct disk_claim claims[SIM_KEYS_MAX];
     struct disk_work work[SIM_KEYS_MAX];
     uint64_t last_claim;
+    struct disk_uploads uploads;
 };
 
 /* One process's handle. */
@@ -47,6 +49,7 @@ struct sim_journal {
 };
 
 void disk_init(struct disk *d, struct sim *s);
+void disk_fini(struct disk *d);
 /* The rows and the claim of a key as process `boot`, running since boot_ms, sees them. */
 void disk_view(const struct disk *d, uint32_t key, uint32_t boot, uint64_t boot_ms, struct key_view *out);
 

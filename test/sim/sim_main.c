@@ -54,6 +54,7 @@ static void add(struct totals *t, const struct world_result *r)
     t->sum.refused += r->refused;
     t->sum.unknown += r->unknown;
     t->sum.reads += r->reads;
+    t->sum.lists += r->lists;
     t->sum.quiets += r->quiets;
     t->sum.copied += r->copied;
     t->sum.deleted += r->deleted;
@@ -189,13 +190,14 @@ int main(int argc, char **argv)
     signal(SIGABRT, on_abort);
     log_setup((enum log_level)(LOG_ERROR + 1), LOG_LOGFMT);
     modes[mode].run(&a, &t);
-    printf("%llu steps, %llu crashes; writes: %llu acknowledged, %llu refused, %llu unknown; %llu reads;"
+    printf("%llu steps, %llu crashes; writes: %llu acknowledged, %llu refused, %llu unknown; %llu reads, "
+           "%llu lists;"
            " repairs: %llu copies, %llu deletes; keys quiet %llu times\n",
            (unsigned long long)t.sum.steps, (unsigned long long)t.sum.crashes,
            (unsigned long long)t.sum.acked, (unsigned long long)t.sum.refused,
            (unsigned long long)t.sum.unknown, (unsigned long long)t.sum.reads,
-           (unsigned long long)t.sum.copied, (unsigned long long)t.sum.deleted,
-           (unsigned long long)t.sum.quiets);
+           (unsigned long long)t.sum.lists, (unsigned long long)t.sum.copied,
+           (unsigned long long)t.sum.deleted, (unsigned long long)t.sum.quiets);
     printf("%llu passed, %llu failed\n", (unsigned long long)t.passed, (unsigned long long)t.failed);
     return t.failed != 0;
 }

@@ -256,7 +256,7 @@ static bool read_fails(struct replica_call *c)
     case 0: c->stalled = true; break;
     case 1:
         c->answer.status = 503;
-        if (c->kind == CALL_HEAD)
+        if (c->kind == CALL_HEAD || c->kind == CALL_LIST || c->kind == CALL_UPLOADS)
             c->answer.error = ERR_UNAVAILABLE;
         if (c->kind == CALL_GET)
             c->answer.error = ERR_PROTOCOL;
@@ -273,6 +273,10 @@ void sim_read_event(struct replica_call *c)
         get_flow(c);
     else if (read_fails(c))
         return;
+    else if (c->kind == CALL_LIST)
+        sim_list_event(c);
+    else if (c->kind == CALL_UPLOADS)
+        sim_uploads_answer(c);
     else if (!c->looked)
         look(c);
     else if (c->kind == CALL_GET)

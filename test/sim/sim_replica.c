@@ -17,6 +17,12 @@ enum { HELD_BYTES = 1, PROBE_MS = 200 };
 
 static void on_event(struct sim_event *e);
 
+static bool is_writing(enum call_kind kind)
+{
+    return kind == CALL_PUT || kind == CALL_DELETE || kind == CALL_CREATE || kind == CALL_COMPLETE ||
+           kind == CALL_ABORT;
+}
+
 struct replica_call *sim_call_new(struct replica *r, enum call_kind kind, uint32_t key, void *ctx)
 {
     struct replica_call *c = calloc(1, sizeof(*c));
@@ -69,13 +75,18 @@ void sim_call_done(struct replica_call *c)
     switch (c->kind) {
     case CALL_PUT:
     case CALL_DELETE:
+    case CALL_COMPLETE:
+    case CALL_ABORT:
         sim_trace(sim_of(c), "%s k%u %s: %s (%u %s)", c->replica->store->name, c->key, call_name(c),
                   results[a->result], a->status, err_name(a->error));
         c->put_events.done(c->ctx, a);
         break;
     case CALL_HEAD: c->head_events.done(c->ctx, a->error, a->status, &c->shown); break;
     case CALL_GET: c->get_events.done(c->ctx, a->error); break;
+    case CALL_LIST: c->list_events.done(c->ctx, a->error); break;
     case CALL_BUCKET: c->bucket_events.done(c->ctx, a); break;
+    case CALL_CREATE: sim_create_done(c); break;
+    case CALL_UPLOADS: sim_uploads_done(c); break;
     }
     c->inside--;
     sim_call_free(c);
@@ -99,7 +110,8 @@ static void call_refuse(struct replica_call *c, unsigned status)
 
 const char *call_name(const struct replica_call *c)
 {
-    static const char *const names[] = {"put", "delete", "head", "get", "bucket"};
+    static const char *const names[] = {"put",    "delete", "head",     "get",   "list",
+                                        "bucket", "create", "complete", "abort", "uploads"};
 
     return names[c->kind];
 }
@@ -113,16 +125,18 @@ static void put_leave(struct replica_call *c)
         sim_violate(sim_of(c), "P6: %s k%u was sent bytes with CRC %08x as %08x", c->replica->store->name,
                     c->key, c->crc32, c->open_crc32);
     /* The copy of a damaged copy. */
-    c->object.damaged = c->object.content && c->crc32 != c->object.content->crc32;
+    c->object.damaged = !c->request.what && c->object.content && c->crc32 != c->object.content->crc32;
     if (c->object.damaged && !sim_of(c)->damage)
         sim_violate(sim_of(c), "P6: %s k%u was sent other bytes than those of %s", c->replica->store->name,
                     c->key, c->object.content->header);
+    if (c->request.what == UPLOAD_TAKE_PART)
+        content_etag(c->crc32, c->body_bytes, c->request.etags[c->request.part]);
     c->left = true;
     sim_store_send(c->replica->store, c);
 }
 
 /* The barrier opens. Another gateway may have this one's keys by now. */
-static void put_opens(struct replica_call *c)
+void sim_put_opens(struct replica_call *c)
 {
     struct sim_store *st = c->replica->store;
 
@@ -227,6 +241,14 @@ static enum err sr_put(struct replica *r, struct replica_call **out, const struc
         if (span_ieq(put->headers[i].name, SPAN(CONTENT_HEADER)) && span_to_u64(put->headers[i].value, &id))
             c->object.content = of(r)->store->content(of(r)->store->ctx, (uint32_t)id);
     }
+    if (put->upload_id.len) {
+        uint64_t id = 0;
+
+        assert(put->part_number <= SIM_PARTS_MAX && span_to_u64(span_skip(put->upload_id, 1), &id));
+        c->request.what = UPLOAD_TAKE_PART;
+        c->request.upload = (uint32_t)id;
+        c->request.part = put->part_number;
+    }
     if (put->if_match)
         snprintf(c->if_match, sizeof(c->if_match), "%s", put->if_match);
     sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 8));
@@ -242,7 +264,8 @@ static void sr_put_more(struct replica_call *c)
 static void sr_put_open(struct replica_call *c, uint32_t crc32)
 {
     assert(c->kind == CALL_PUT && !c->open);
-    put_opens(c);
+    if (!c->request.what)
+        sim_put_opens(c);
     c->open = true;
     c->open_crc32 = crc32;
     put_resume(c);
@@ -259,7 +282,7 @@ static enum err sr_delete(struct replica *r, struct replica_call **out, struct s
     c = sim_call_new(r, CALL_DELETE, sim_key_number(key), ctx);
     c->put_events = *events;
     c->open = true;
-    put_opens(c);
+    sim_put_opens(c);
     sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 8));
     *out = c;
     return ERR_OK;
@@ -280,7 +303,7 @@ static void on_event(struct sim_event *e)
             sim_call_break(c, c->offset ? ERR_RESET : ERR_REFUSED);
         return;
     }
-    if (c->kind == CALL_PUT || c->kind == CALL_DELETE)
+    if (is_writing(c->kind))
         put_flow(c);
     else
         sim_read_event(c);
@@ -294,10 +317,11 @@ static enum replica_result sr_abandon(struct replica_call *c)
     struct arrival *a = c->arrival;
 
     assert(!c->over);
-    if (c->kind == CALL_PUT || c->kind == CALL_DELETE)
+    if (is_writing(c->kind))
         sim_trace(s, "%s k%u %s given up%s", c->replica->store->name, c->key, call_name(c),
                   c->left ? ", past its barrier" : "");
-    if (s->breakage == BREAK_TORN_BODY && c->kind == CALL_PUT && !c->open && !c->replica->dead)
+    if (s->breakage == BREAK_TORN_BODY && c->kind == CALL_PUT && !c->request.what && !c->open &&
+        !c->replica->dead)
         sim_store_send(c->replica->store, c);
     call_detach(c);
     if (a && sim_fault(s))
@@ -315,7 +339,12 @@ static const struct replica_ops ops = {
     .head = sim_head_start,
     .get = sim_get_start,
     .get_read = sim_get_read,
+    .list = sim_list_start,
     .bucket = sim_bucket_start,
+    .create = sim_create_start,
+    .complete = sim_complete_start,
+    .abort = sim_abort_start,
+    .uploads = sim_uploads_start,
     .abandon = sr_abandon,
 };
 
@@ -368,7 +397,7 @@ bool sim_replica_writes(const struct sim_replica *r, uint32_t key)
     for (const struct list *l = r->calls.next; l != &r->calls; l = l->next) {
         const struct replica_call *c = LIST_ENTRY(l, const struct replica_call, node);
 
-        if (c->key == key && (c->kind == CALL_PUT || c->kind == CALL_DELETE))
+        if (c->key == key && is_writing(c->kind))
             return true;
     }
     return false;

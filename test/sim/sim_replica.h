@@ -11,10 +11,20 @@
 /* What a replica shows for a key. */
 struct sim_object {
     bool exists, stamped;
-    bool damaged; /* its first byte is wrong */
+    bool damaged;  /* its first byte is wrong */
+    bool uploaded; /* in parts */
     struct stamp stamp;
     const struct content *content;
     uint64_t modified_s;
+};
+
+/* A multipart upload on a backend. Part n is there when etags[n] is not "". */
+enum { SIM_UPLOADS_MAX = 256, SIM_PARTS_MAX = 3 };
+struct sim_upload {
+    uint32_t id, key; /* id 0: none */
+    uint64_t initiated_ms;
+    struct sim_object object; /* that it will become */
+    char etags[SIM_PARTS_MAX + 1][CONTENT_ETAG_CHARS];
 };
 
 /* The backend itself: it outlives every process. */
@@ -26,6 +36,8 @@ struct sim_store {
     bool silent;      /* down, and nobody is told: it takes no byte and gives none */
     bool conditional; /* knows If-Match on PUT */
     struct sim_object objects[SIM_KEYS_MAX];
+    struct sim_upload uploads[SIM_UPLOADS_MAX];
+    uint32_t last_upload;
     struct list arrivals; /* requests that have left their sender and may take effect */
     /* Which body the header of an object names; set by the world. */
     const struct content *(*content)(void *ctx, uint32_t id);
@@ -51,6 +63,7 @@ void sim_store_fini(struct sim_store *st);
 void sim_store_set_down(struct sim_store *st, bool down, bool silent);
 /* A request for this key is on its way. */
 bool sim_store_expects(const struct sim_store *st, uint32_t key);
+bool sim_uploads_left(const struct sim_store *st);
 const char *sim_object_etag(const struct sim_object *o);
 bool sim_object_same(const struct sim_object *a, const struct sim_object *b);
 

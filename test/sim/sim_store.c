@@ -127,6 +127,16 @@ static void on_arrival(struct sim_event *e)
             answer_after(c, 1, REPLICA_UNRESOLVED, 0, ERR_RESET);
         return;
     }
+    if (a->request.what) {
+        unsigned status = sim_upload_arrive(a);
+
+        if (answers) {
+            sim_upload_answer(c, a, status);
+            sim_after(a->store->sim, &c->event, sim_delay_ms(a->store->sim));
+        }
+        arrival_free(a);
+        return;
+    }
     absent = !now->exists;
     refused =
         a->store->conditional && a->if_match[0] && (absent || strcmp(sim_object_etag(now), a->if_match) != 0);
@@ -179,7 +189,7 @@ void sim_store_send(struct sim_store *st, struct replica_call *c)
     struct sim *s = st->sim;
     const struct fate *f = sim_fault(s) ? draw_fate(s) : &good;
 
-    if (!c->object.content && c->kind == CALL_PUT) {
+    if (!c->object.content && c->kind == CALL_PUT && !c->request.what) {
         sim_violate(s, "P1: %s k%u is sent an object without its metadata", st->name, c->key);
         return;
     }
@@ -188,6 +198,7 @@ void sim_store_send(struct sim_store *st, struct replica_call *c)
                                  f->late ? sim_between(s, 0, s->ambiguity_ms - 1) : sim_delay_ms(s));
         c->arrival->call = c;
         c->arrival->answers = f->told;
+        c->arrival->request = c->request;
         memcpy(c->arrival->if_match, c->if_match, sizeof(c->if_match));
     }
     if (f->told)

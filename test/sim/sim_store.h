@@ -6,7 +6,26 @@
 #include "sim_journal.h"
 #include "sim_replica.h"
 
-enum call_kind { CALL_PUT, CALL_DELETE, CALL_HEAD, CALL_GET, CALL_BUCKET };
+enum call_kind {
+    CALL_PUT,
+    CALL_DELETE,
+    CALL_HEAD,
+    CALL_GET,
+    CALL_LIST,
+    CALL_BUCKET,
+    CALL_CREATE,
+    CALL_COMPLETE,
+    CALL_ABORT,
+    CALL_UPLOADS
+};
+
+/* What a request does to a multipart upload; UPLOAD_NOTHING: it is about an object. */
+struct sim_upload_request {
+    enum { UPLOAD_NOTHING, UPLOAD_CREATE, UPLOAD_TAKE_PART, UPLOAD_COMPLETE, UPLOAD_ABORT } what;
+    uint32_t upload, part;
+    char etags[SIM_PARTS_MAX + 1][CONTENT_ETAG_CHARS]; /* of the part, or listed by a complete */
+    struct stamp stamp;
+};
 
 /* A request that has left its sender: it takes effect once, or never. */
 struct arrival {
@@ -17,6 +36,7 @@ struct arrival {
     bool answers;              /* the answer follows its effect */
     uint32_t key;
     struct sim_object object; /* !exists: a delete */
+    struct sim_upload_request request;
     char if_match[ETAG_CHARS_MAX];
 };
 
@@ -46,6 +66,13 @@ struct replica_call {
     struct replica_head_events head_events;
     struct replica_get_events get_events;
     struct replica_bucket_events bucket_events;
+    struct replica_list_events list_events;
+    struct replica_create_events create_events;
+    struct replica_uploads_events uploads_events;
+    struct sim_upload_request request;
+    struct replica_page *page; /* LIST: the owner's; `text` is where it begins, `range` the prefix */
+    size_t after_bytes, prefix_bytes;
+    uint32_t most;
     struct replica_object shown;
     bool head_only, looked, headed, broken;
     uint64_t ready;
@@ -85,6 +112,31 @@ enum err sim_get_read(struct replica_call *c, void *at, size_t room, size_t *got
 enum err sim_bucket_start(struct replica *r, struct replica_call **out, enum replica_bucket_op op,
                           const struct replica_bucket_events *events, void *ctx);
 void sim_read_event(struct replica_call *c);
+
+/* What all that may open a barrier must be checked for. */
+void sim_put_opens(struct replica_call *c);
+
+/* sim_upload.c */
+enum err sim_create_start(struct replica *r, struct replica_call **out, const struct replica_create *create,
+                          const struct replica_create_events *events, void *ctx);
+enum err sim_complete_start(struct replica *r, struct replica_call **out,
+                            const struct replica_complete *complete, const struct replica_put_events *events,
+                            void *ctx);
+enum err sim_abort_start(struct replica *r, struct replica_call **out, struct span key, struct span upload_id,
+                         const struct replica_put_events *events, void *ctx);
+enum err sim_uploads_start(struct replica *r, struct replica_call **out, struct span after_key,
+                           struct span after_id, const struct replica_uploads_events *events, void *ctx);
+void sim_create_done(struct replica_call *c);
+void sim_uploads_answer(struct replica_call *c);
+void sim_uploads_done(struct replica_call *c);
+/* It takes effect; the status of its answer. */
+unsigned sim_upload_arrive(struct arrival *a);
+void sim_upload_answer(struct replica_call *c, const struct arrival *a, unsigned status);
+
+/* sim_list.c */
+enum err sim_list_start(struct replica *r, struct replica_call **out, const struct replica_list *list,
+                        const struct replica_list_events *events, void *ctx);
+void sim_list_event(struct replica_call *c);
 
 /* sim_store.c */
 /* The request has left: from here on it is the store's to decide what comes of it. */

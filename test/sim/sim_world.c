@@ -9,6 +9,7 @@
 #include "sim_world.h"
 
 #include "base/log.h"
+#include "repair/janitor.h"
 #include "repair/repair.h"
 #include "sim_client.h"
 
@@ -39,7 +40,8 @@ struct boot {
     struct timer deliver; /* of what the table grants */
     struct env env;
     struct repair *repair;
-    bool repair_stopped;
+    struct janitor *janitor;
+    bool repair_stopped, janitor_stopped;
 };
 
 struct outage {
@@ -163,6 +165,12 @@ static void boot(struct world *w)
                                      .backoff_ms = 100,
                                      .replicas = bucket_replicas,
                                      .ctx = b};
+    struct janitor_options janitor_options = {.expire_ms = 60000,
+                                              .remember_ms = 20000,
+                                              .interval_ms = 2000,
+                                              .strays_ms = 10000,
+                                              .replicas = bucket_replicas,
+                                              .ctx = b};
 
     if (!b)
         abort();
@@ -192,7 +200,8 @@ static void boot(struct world *w)
                           .terms = w->terms,
                           .on_hint = on_hint,
                           .owner = b};
-    if (repair_open(&b->repair, &b->env, &options) != ERR_OK)
+    if (repair_open(&b->repair, &b->env, &options) != ERR_OK ||
+        janitor_open(&b->janitor, &b->env, &janitor_options) != ERR_OK)
         abort();
     w->boot = b;
     w->host.env = &b->env;
@@ -206,13 +215,18 @@ static void on_repair_stopped(void *ctx)
     ((struct boot *)ctx)->repair_stopped = true;
 }
 
+static void on_janitor_stopped(void *ctx)
+{
+    ((struct boot *)ctx)->janitor_stopped = true;
+}
+
 static bool zombie_turn(struct world *w, struct boot *b)
 {
     bool any = sim_journal_drain(&b->journal);
 
     for (uint32_t slot = 0; slot < w->replicas; slot++)
         any |= sim_replica_drain(&b->replicas[slot]);
-    if (!any && b->repair_stopped && !b->env.writes_open)
+    if (!any && b->repair_stopped && b->janitor_stopped && !b->env.writes_open)
         return false;
     sim_clock_drain(&b->clock);
     return true;
@@ -236,12 +250,14 @@ static void crash(struct world *w)
     for (uint32_t i = 0; i < w->client_count; i++)
         client_crash(&w->clients[i]);
     repair_stop(b->repair, on_repair_stopped, b);
+    janitor_stop(b->janitor, on_janitor_stopped, b);
     while (zombie_turn(w, b) && turns < ZOMBIE_TURNS_MAX)
         turns++;
     assert(turns < ZOMBIE_TURNS_MAX);
     w->copied += repair_counters(b->repair)->copied;
     w->deleted += repair_counters(b->repair)->deleted;
     repair_free(b->repair);
+    janitor_free(b->janitor);
     for (uint32_t slot = 0; slot < w->replicas; slot++)
         sim_replica_fini(&b->replicas[slot]);
     clock_stop(&b->clock.clock, &b->deliver);
@@ -294,8 +310,10 @@ static void on_script(struct sim_event *e)
     w->script_left--;
     switch (s->step->kind) {
     case SCRIPT_PUT: client_begin(s->client, CLIENT_PUT, 0, content_make(w, s->step->bytes)); break;
+    case SCRIPT_UPLOAD: client_begin(s->client, CLIENT_UPLOAD, 0, content_make(w, s->step->bytes)); break;
     case SCRIPT_DELETE: client_begin(s->client, CLIENT_DELETE, 0, NULL); break;
     case SCRIPT_GET: client_begin(s->client, CLIENT_GET, 0, NULL); break;
+    case SCRIPT_LIST: client_begin(s->client, CLIENT_LIST, 0, NULL); break;
     case SCRIPT_DOWN: set_down(w, s->step->slot, true, false); break;
     case SCRIPT_UP: set_down(w, s->step->slot, false, false); break;
     case SCRIPT_END: break;
@@ -444,6 +462,7 @@ static void world_fini(struct world *w)
         sim_store_fini(&w->stores[slot]);
     for (uint32_t i = 0; i < w->content_count; i++)
         free(w->contents[i]);
+    disk_fini(&w->disk);
     sim_fini(&w->sim);
 }
 
@@ -476,11 +495,11 @@ static bool clients_active(const struct world *w)
 
 static bool at_rest(const struct world *w)
 {
-    if (!w->boot || clients_active(w) || w->boot->env.writes_open || w->disk.count ||
+    if (!w->boot || clients_active(w) || w->boot->env.writes_open || w->disk.count || w->disk.uploads.count ||
         !repair_idle(w->boot->repair))
         return false;
     for (uint32_t slot = 0; slot < w->replicas; slot++)
-        if (!list_empty(&w->stores[slot].arrivals))
+        if (!list_empty(&w->stores[slot].arrivals) || sim_uploads_left(&w->stores[slot]))
             return false;
     return true;
 }
@@ -581,6 +600,7 @@ void world_run(const struct world_options *o, struct world_result *out, size_t t
                                  .refused = w->check.refused,
                                  .unknown = w->check.unknown,
                                  .reads = w->check.reads,
+                                 .lists = w->check.lists,
                                  .quiets = w->check.quiets};
     memcpy(out->violation, w->sim.violation, sizeof(out->violation));
     if ((out->violated || o->trace) && trace_lines) {

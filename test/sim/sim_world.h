@@ -4,14 +4,23 @@
 
 #include "sim_check.h"
 
-enum { SCRIPT_STEPS_MAX = 8, CLIENTS_MAX = 6 };
+enum { SCRIPT_STEPS_MAX = 9, CLIENTS_MAX = 6 };
 
 /* What happens when in a scripted run; times in milliseconds. */
-enum script_kind { SCRIPT_END, SCRIPT_PUT, SCRIPT_DELETE, SCRIPT_GET, SCRIPT_DOWN, SCRIPT_UP };
+enum script_kind {
+    SCRIPT_END,
+    SCRIPT_PUT,
+    SCRIPT_UPLOAD,
+    SCRIPT_DELETE,
+    SCRIPT_GET,
+    SCRIPT_LIST,
+    SCRIPT_DOWN,
+    SCRIPT_UP
+};
 struct script_step {
     enum script_kind kind;
     uint64_t at_ms;
-    uint64_t bytes; /* PUT */
+    uint64_t bytes; /* PUT, UPLOAD */
     uint32_t slot;  /* DOWN, UP */
 };
 struct script {
@@ -35,7 +44,7 @@ struct world_options {
 struct world_result {
     bool violated;
     char violation[512];
-    uint64_t steps, crashes, acked, refused, unknown, reads, quiets, copied, deleted;
+    uint64_t steps, crashes, acked, refused, unknown, reads, lists, quiets, copied, deleted;
 };
 
 /* Prints the last `trace_lines` lines of its trace, to stderr, when it broke a promise. */

@@ -41,19 +41,21 @@ struct stage_journal {
     struct journal_begin *begin;
     struct journal_read *read;
     struct journal_write *write;
-    unsigned reads, writes, forgets;
+    struct journal_part_write *part;
+    unsigned reads, writes, forgets, parts;
     struct row row; /* of the last write */
     struct stamp removed[STAMPS_MAX], forgotten[STAMPS_MAX];
     size_t removed_count, forgotten_count;
     bool lease, other_row, stored_row;
 };
 
-enum ask { ASK_PUT, ASK_DELETE, ASK_GET, ASK_BUCKET };
+enum ask { ASK_PUT, ASK_DELETE, ASK_GET, ASK_BUCKET, ASK_COMPLETE };
 
 struct replica_call {
     enum ask ask;
     bool under_way, open, head_only;
     struct replica_put put;
+    struct replica_complete complete;
     struct replica_put_events put_events;
     struct replica_get_events get_events;
     struct replica_bucket_events bucket_events;
@@ -63,6 +65,7 @@ struct replica_call {
     bool checksum_mode;
     char range[64], if_match[ETAG_CHARS_MAX];
     size_t header_count;
+    uint32_t part_number;
     struct span bytes; /* of an answer: what get_read gives next */
     enum err then;     /* and behind it */
 };
@@ -166,6 +169,13 @@ static inline void stage_write(struct journal *j, struct journal_write *r)
     copy_stamps(sj->removed, &sj->removed_count, r->remove, r->remove_count);
 }
 
+static inline void stage_part(struct journal *j, struct journal_part_write *r)
+{
+    assert_null(journal_of_stage(j)->part);
+    journal_of_stage(j)->part = r;
+    journal_of_stage(j)->parts++;
+}
+
 static inline void stage_forget(struct journal *j, struct journal_key key, const struct stamp *stamps,
                                 size_t count)
 {
@@ -252,6 +262,15 @@ static inline void written(struct stage *s, enum err e)
     r->request.done(&r->request, e);
 }
 
+static inline void part_written(struct stage *s, enum err e)
+{
+    struct journal_part_write *r = s->journal.part;
+
+    assert_non_null(r);
+    s->journal.part = NULL;
+    r->request.done(&r->request, e);
+}
+
 /* ---- the replicas ---- */
 
 static inline enum err stage_start(struct replica *r, struct replica_call **out, enum ask ask, void *ctx)
@@ -305,6 +324,20 @@ static inline enum err stage_del(struct replica *r, struct replica_call **out, s
     return ERR_OK;
 }
 
+static inline enum err stage_complete(struct replica *r, struct replica_call **out,
+                                      const struct replica_complete *complete,
+                                      const struct replica_put_events *events, void *ctx)
+{
+    enum err e = stage_start(r, out, ASK_COMPLETE, ctx);
+
+    if (e != ERR_OK)
+        return e;
+    (*out)->complete = *complete;
+    (*out)->put_events = *events;
+    (*out)->open = true; /* all of it is past the barrier */
+    return ERR_OK;
+}
+
 static inline enum err stage_get(struct replica *r, struct replica_call **out, const struct replica_get *get,
                                  const struct replica_get_events *events, void *ctx)
 {
@@ -314,6 +347,7 @@ static inline enum err stage_get(struct replica *r, struct replica_call **out, c
         return e;
     (*out)->get_events = *events;
     (*out)->head_only = get->head_only;
+    (*out)->part_number = get->part_number;
     (*out)->checksum_mode = get->checksum_mode;
     (*out)->header_count = get->header_count;
     for (size_t i = 0; i < get->header_count; i++) {
@@ -467,6 +501,7 @@ static inline void stage_init(struct stage *s, uint32_t budget_chunks)
     static const struct journal_ops journal_ops = {.begin = stage_begin,
                                                    .read = stage_read,
                                                    .write = stage_write,
+                                                   .part_write = stage_part,
                                                    .forget = stage_forget,
                                                    .maybe = stage_maybe,
                                                    .lease_valid = stage_lease};
@@ -474,6 +509,7 @@ static inline void stage_init(struct stage *s, uint32_t budget_chunks)
                                                    .put_more = stage_put_more,
                                                    .put_open = stage_put_open,
                                                    .del = stage_del,
+                                                   .complete = stage_complete,
                                                    .get = stage_get,
                                                    .get_read = stage_get_read,
                                                    .bucket = stage_bucket,

@@ -185,9 +185,9 @@ static void show_all(const char *contents)
         show(i, contents[i]);
 }
 
-/* Steps 1 to 3: the source shows these fields besides, and sends this. */
-static void source_sends(const struct http_header *more, size_t more_count, const char *etag,
-                         struct span bytes)
+/* The source shows these fields besides, and sends this. */
+static void source_answers(const struct http_header *more, size_t more_count, const char *etag,
+                           struct span bytes)
 {
     struct http_head head = {.status = 200,
                              .has_length = true,
@@ -201,9 +201,6 @@ static void source_sends(const struct http_header *more, size_t more_count, cons
     if (more_count)
         memcpy(head.headers + 1, more, more_count * sizeof(*more));
     snprintf(o.etag, sizeof(o.etag), "%s", etag);
-    b->etag = etag;
-    rows_read(&b->s, ERR_OK, &missed_by_b, 1);
-    show_all("x-x");
     assert_int_equal(under_way(&b->s), A);
     assert_string_equal(get->if_match, etag);
     assert_true(get->checksum_mode);
@@ -213,6 +210,16 @@ static void source_sends(const struct http_header *more, size_t more_count, cons
     get->get_events.body(get->ctx);
     get->under_way = false;
     get->get_events.done(get->ctx, ERR_OK);
+}
+
+/* Steps 1 to 3, with that. */
+static void source_sends(const struct http_header *more, size_t more_count, const char *etag,
+                         struct span bytes)
+{
+    b->etag = etag;
+    rows_read(&b->s, ERR_OK, &missed_by_b, 1);
+    show_all("x-x");
+    source_answers(more, more_count, etag, bytes);
 }
 
 /* Steps 1 to 3: the source's bytes are at the target, up to its barrier. */
@@ -290,6 +297,132 @@ static void a_copy_is_stored_under_a_claim_and_its_row_removed_with_it(void **st
     recorded(ERR_OK);
     assert_int_equal(b->counters.copied, 1);
     assert_over(JOB_CLEAN);
+}
+
+#define ETAG_OF_TWO "\"900150983cd24fb0d6963f7d28e17f72-2\""
+
+/* The source is asked for a part, and says that it has this size and that there are so many; "": it does not say. */
+static void tell_part(uint32_t number, uint64_t bytes, const char *count)
+{
+    struct replica_call *get = call_of(&b->s, SOURCE);
+    struct http_head head = {.status = 206,
+                             .has_length = true,
+                             .length = bytes,
+                             .header_count = count[0] ? 1 : 0,
+                             .headers = {{{"x-amz-mp-parts-count", 20}, span_of(count)}}};
+    struct replica_object o = {
+        .exists = true, .stamped = true, .stamp = {{1}}, .body_bytes = BODY_BYTES, .etag = ETAG_OF_TWO};
+
+    assert_int_equal(under_way(&b->s), A);
+    assert_true(get->head_only);
+    assert_int_equal(get->part_number, number);
+    get->get_events.head(get->ctx, &head, &o);
+    get->under_way = false;
+    get->get_events.done(get->ctx, ERR_OK);
+}
+
+/* Up to the source's answers about its parts. */
+static void start_in_parts(struct bench *bench, struct capabilities *can)
+{
+    start(bench);
+    for (unsigned i = 0; i < REPLICAS; i++)
+        b->s.replicas[i].base.can = can;
+    b->etag = ETAG_OF_TWO;
+    rows_read(&b->s, ERR_OK, &missed_by_b, 1);
+    show_all("x-x");
+}
+
+static void a_copy_of_an_object_in_parts_is_cut_as_its_source_says(void **state)
+{
+    static const struct {
+        const char *what;
+        uint64_t sizes[2];
+        const char *counts[2];
+        bool cut;
+    } rows[] = {
+        {"all is told", {7, BODY_BYTES - 7}, {"2", "2"}, true},
+        {"how many is not told", {7, 0}, {"", ""}, false},
+        {"another number of parts", {7, 0}, {"3", ""}, false},
+        {"an empty part", {BODY_BYTES, 0}, {"2", "2"}, false},
+        {"parts that do not make up the object", {7, 7}, {"2", "2"}, false},
+        {"one too small for the target", {1, BODY_BYTES - 1}, {"2", "2"}, false},
+    };
+    struct capabilities can = {.etag_kind = S3_ETAG_MD5, .max_parts = 10000, .min_part = 5};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct replica_put *put;
+        struct bench bench;
+
+        start_in_parts(&bench, &can);
+        tell_part(1, rows[i].sizes[0], rows[i].counts[0]);
+        if (rows[i].counts[1][0])
+            tell_part(2, rows[i].sizes[1], rows[i].counts[1]);
+        source_answers(NULL, 0, ETAG_OF_TWO, SPAN(BODY));
+        put = &call_of(&b->s, TARGET)->put;
+        if ((put->cuts != NULL) != rows[i].cut)
+            fail_msg("%s", rows[i].what);
+        assert_int_equal(put->cut_count, rows[i].cut ? 2 : 0);
+        if (rows[i].cut)
+            assert_memory_equal(put->cuts, rows[i].sizes, sizeof(rows[i].sizes));
+        claimed(ERR_EXISTS);
+        assert_over(JOB_LATER);
+    }
+}
+
+static void a_copy_is_made_in_one_piece_where_etags_do_not_show_parts(void **state)
+{
+    struct capabilities kinds[] = {{.etag_kind = S3_ETAG_SINGLE, .max_parts = 10000},
+                                   {.etag_kind = S3_ETAG_MD5, .max_parts = 1}};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct bench bench;
+
+        start_in_parts(&bench, &kinds[i]);
+        assert_false(call_of(&b->s, SOURCE)->head_only);
+        source_answers(NULL, 0, ETAG_OF_TWO, SPAN(BODY));
+        assert_null(call_of(&b->s, TARGET)->put.cuts);
+        claimed(ERR_EXISTS);
+        assert_over(JOB_LATER);
+    }
+}
+
+static void a_source_that_does_not_tell_its_parts_in_time_is_copied_in_one_piece(void **state)
+{
+    struct capabilities can = {.etag_kind = S3_ETAG_MD5, .max_parts = 10000};
+    struct bench bench;
+
+    start_in_parts(&bench, &can);
+    assert_true(call_of(&b->s, SOURCE)->head_only);
+    pass(&b->s, FIRST_BYTE_MS + 1);
+    assert_false(call_of(&b->s, SOURCE)->head_only);
+    source_answers(NULL, 0, ETAG_OF_TWO, SPAN(BODY));
+    assert_null(call_of(&b->s, TARGET)->put.cuts);
+    claimed(ERR_EXISTS);
+    assert_over(JOB_LATER);
+}
+
+static void a_copy_in_parts_must_show_the_same_etag(void **state)
+{
+    struct capabilities can = {.etag_kind = S3_ETAG_MD5, .max_parts = 10000};
+
+    for (int same = 0; same < 2; same++) {
+        struct bench bench;
+
+        start_in_parts(&bench, &can);
+        tell_part(1, 7, "2");
+        tell_part(2, BODY_BYTES - 7, "2");
+        source_answers(NULL, 0, ETAG_OF_TWO, SPAN(BODY));
+        claimed(ERR_OK);
+        rows_read(&b->s, ERR_OK, &missed_by_b, 1);
+        show_all("x-x");
+        assert_int_equal(opened(&b->s), B);
+        answer_target(REPLICA_STORED, ERR_OK, 200, same ? ETAG_OF_TWO : "\"00-2\"", "");
+        if (same)
+            recorded(ERR_OK);
+        else
+            released();
+        assert_over(same ? JOB_CLEAN : JOB_FAILED);
+    }
 }
 
 static void the_sources_checksum_goes_with_the_copy(void **state)
@@ -547,6 +680,33 @@ static void a_refused_copy_is_a_failure_that_says_why(void **state)
     assert_int_equal(b->job->slot, TARGET);
     assert_string_equal(b->job->replica, "b");
     assert_over(JOB_FAILED);
+}
+
+static void a_refusal_of_the_key_itself_says_that_no_try_will_help(void **state)
+{
+    static const struct {
+        enum replica_result result;
+        unsigned status;
+        const char *code;
+        bool hopeless;
+    } rows[] = {
+        {REPLICA_MISSED, 409, "ObjectParentIsFile", true},
+        {REPLICA_MISSED, 409, "OperationAborted", false},
+        {REPLICA_MISSED, 403, "AccessDenied", false},
+        {REPLICA_UNRESOLVED, 500, "ObjectParentIsFile", false},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct bench bench;
+
+        start(&bench);
+        copy_past_the_barrier();
+        answer_target(rows[i].result, ERR_OK, rows[i].status, "", rows[i].code);
+        if (rows[i].result == REPLICA_MISSED)
+            released();
+        assert_int_equal(b->job->hopeless != NULL, rows[i].hopeless);
+        assert_over(JOB_FAILED);
+    }
 }
 
 static void a_row_that_was_superseded_meanwhile_releases_the_claim(void **state)
@@ -864,6 +1024,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_copy_is_stored_under_a_claim_and_its_row_removed_with_it),
+        cmocka_unit_test(a_copy_of_an_object_in_parts_is_cut_as_its_source_says),
+        cmocka_unit_test(a_copy_is_made_in_one_piece_where_etags_do_not_show_parts),
+        cmocka_unit_test(a_source_that_does_not_tell_its_parts_in_time_is_copied_in_one_piece),
+        cmocka_unit_test(a_copy_in_parts_must_show_the_same_etag),
         cmocka_unit_test(the_sources_checksum_goes_with_the_copy),
         cmocka_unit_test(bytes_that_do_not_have_their_checksum_are_not_copied),
         cmocka_unit_test(tags_go_with_the_copy_from_whoever_tells_them),
@@ -874,6 +1038,7 @@ int main(void)
         cmocka_unit_test(an_unresolved_copy_leaves_its_claim_to_end_by_itself),
         cmocka_unit_test(a_copy_that_shows_another_etag_is_not_recorded_as_stored),
         cmocka_unit_test(a_refused_copy_is_a_failure_that_says_why),
+        cmocka_unit_test(a_refusal_of_the_key_itself_says_that_no_try_will_help),
         cmocka_unit_test(a_row_that_was_superseded_meanwhile_releases_the_claim),
         cmocka_unit_test(an_unknown_record_is_a_failure_and_the_claim_is_left_alone),
         cmocka_unit_test(a_missing_bucket_is_created_and_the_repair_comes_again),
