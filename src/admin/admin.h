@@ -31,10 +31,10 @@ struct admin_loop {
 
 struct admin_options {
     struct loop *loop;
-    struct env *env;               /* of this loop */
-    struct catalog *catalog;       /* of this loop */
-    struct repair *repair;         /* on this loop */
-    const struct janitor *janitor; /* NULL: none runs */
+    struct env *env;                /* of this loop */
+    struct catalog *catalog;        /* of this loop */
+    struct repair *repair;          /* on this loop */
+    const struct janitor *janitor;  /* NULL: none runs */
     const struct admin_loop *loops; /* borrowed, all of them */
     size_t loop_count;
     const char *const *backends; /* names, borrowed */

@@ -104,9 +104,9 @@ static bool set_words(struct arguments *a, char **words, int count)
         enum command command;
         const char *what; /* NULL: may be left out */
     } commands[] = {
-        { "status", STATUS, NULL },
-        { "retry", RETRY, "a BUCKET or a BUCKET/KEY" },
-        { "probe", PROBE, "a backend of the configuration" },
+        {"status", STATUS, NULL},
+        {"retry", RETRY, "a BUCKET or a BUCKET/KEY"},
+        {"probe", PROBE, "a backend of the configuration"},
     };
 
     if (count) {

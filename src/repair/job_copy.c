@@ -83,7 +83,7 @@ static void target_over(struct repair_job *j, const struct replica_answer *a)
         return;
     }
     if (j->state == ST_ACT && a->result == REPLICA_STORED && j->cuts && !etag_same(a->etag, j->winner.etag)) {
-        job_fail(j, "the copy's parts show another ETag than its source's", ERR_MISMATCH, 0, "");
+        job_fail(j, j->target, "the copy's parts show another ETag than its source's", ERR_MISMATCH, 0, "");
         return;
     }
     if (j->state == ST_ACT && a->result == REPLICA_STORED) {
@@ -208,7 +208,8 @@ static void on_source_done(void *ctx, enum err e)
     else if (j->ring.end != j->put.body_bytes)
         job_fail(j, j->plan.source, "copy: the source ended early", ERR_MISMATCH, 0, "");
     else if (!source_is_sound(j))
-        job_fail(j, j->plan.source, "copy: the source's bytes do not have the checksum that it shows", ERR_MISMATCH, 0, "");
+        job_fail(j, j->plan.source, "copy: the source's bytes do not have the checksum that it shows",
+                 ERR_MISMATCH, 0, "");
     else if (begin_put(j))
         job_claim(j);
 }

@@ -126,5 +126,5 @@ void job_find_cuts(struct repair_job *j)
     if (j->cuts)
         ask_next(j);
     else
-        job_fail(j, "copy", ERR_NOMEM, 0, "");
+        job_fail(j, j->target, "copy", ERR_NOMEM, 0, "");
 }
