@@ -206,6 +206,20 @@ struct busy {
     int listener, backend, client;
 };
 
+/* The connection on which the key is asked for: the gateway has questions of its own for a backend, which end here. */
+static int accept_question(int listener)
+{
+    for (;;) {
+        int fd = accept(listener, NULL, NULL);
+        char head[1024] = "";
+
+        assert_true(fd >= 0);
+        if (read(fd, head, sizeof(head) - 1) > 0 && strstr(head, "/media/x "))
+            return fd;
+        close(fd);
+    }
+}
+
 static struct busy start_busy(struct bed *b)
 {
     static const char question[] = "GET /status/media/x HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -224,8 +238,7 @@ static struct busy start_busy(struct bed *b)
     field(&busy.process, " admin=", admin);
     busy.client = connect_to(admin);
     assert_int_equal(write(busy.client, question, sizeof(question) - 1), sizeof(question) - 1);
-    busy.backend = accept(busy.listener, NULL, NULL);
-    assert_true(busy.backend >= 0);
+    busy.backend = accept_question(busy.listener);
     kill(busy.process.pid, SIGTERM);
     expect_line(&busy.process, "event=draining");
     return busy;
@@ -254,6 +267,7 @@ static void what_is_under_way_is_completed_before_it_ends(void **state)
     char answer[256];
     ssize_t len;
 
+    shutdown(b.listener, SHUT_RDWR); /* the gateway is a fork of the test, and holds it too */
     close(b.listener);
     close(b.backend);
     len = read(b.client, answer, sizeof(answer) - 1);

@@ -67,7 +67,7 @@ static void heads_say_where_the_list_began_and_goes_on(void **state)
     assert_text(
         s3_list_head_print(&arena, &h),
         HEAD(
-            "ListBucketResult") "<Prefix>%0A%20p</Prefix><Marker>a%3C</Marker><NextMarker>b%26/</NextMarker>"
+            "ListBucketResult") "<Prefix>&#xA; p</Prefix><Marker>a%3C</Marker><NextMarker>b%26/</NextMarker>"
                                 "<MaxKeys>2</MaxKeys><Delimiter>/</Delimiter><EncodingType>url</EncodingType>"
                                 "<IsTruncated>true</IsTruncated>");
 }

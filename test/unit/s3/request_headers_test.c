@@ -92,7 +92,7 @@ static const struct {
     {"x-amz-object-lock-legal-hold", "ON", 0},
     {"x-amz-website-redirect-location", "/", 0},
     {"x-amz-mfa", "1", 0},
-    {"x-amz-bypass-governance-retention", "true", 0},
+    {"x-amz-bypass-governance-retention", "true", OP(DELETE_OBJECT) | OP(DELETE_OBJECTS)},
     {"x-amz-write-offset-bytes", "1", 0},
     {"x-amz-expected-bucket-owner", "1", 0},
     {"x-amz-if-match-size", "1", 0},

@@ -87,9 +87,8 @@ static void encoding_then_decoding_gives_every_byte_back(void **state)
 static void bucket_names_follow_the_rules(void **state)
 {
     static const char *const good[] = {
-        "abc",         "a-b",  "a.b",
-        "my.bucket-1", "0ab",  "1.2.3",
-        "1.2.3.4.5",   "a.-b", "123456789012345678901234567890123456789012345678901234567890123"};
+        "abc", "a-b",   "a.b",       "my.bucket-1",
+        "0ab", "1.2.3", "1.2.3.4.5", "123456789012345678901234567890123456789012345678901234567890123"};
     static const char *const bad[] = {"",
                                       "a",
                                       "ab",
@@ -100,6 +99,8 @@ static void bucket_names_follow_the_rules(void **state)
                                       ".ab",
                                       "ab.",
                                       "a..b",
+                                      "a.-b",
+                                      "a-.b",
                                       "192.168.5.4",
                                       "xn--abc",
                                       "sthree-abc",
