@@ -91,6 +91,8 @@ void plan_make(struct plan *out, const struct key_view *v, uint32_t all,
             out->targets |= 1u << slot;
     }
     out->result = PLAN_ACT;
+    if (!out->chosen)
+        out->targets = 0; /* first it is written down who is right */
     if (v->count == 1 && !out->targets && out->agree != all && !(out->agree & ~out->newest->stored))
         out->result = PLAN_REST;
 }

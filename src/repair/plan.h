@@ -1,5 +1,9 @@
 /* repair/plan.h - what to do about one key: rows + what each replica shows -> winner and targets. Pure.
- * docs/protocol.md, repair steps 1 to 3. */
+ * docs/protocol.md, repair steps 1 to 3.
+ *
+ * While no row says who has the object (a gateway died in a write), reads may ask any replica. A copy under way could
+ * then be read before it has been compared, and, if the repair dies too, be taken for a source. So the first act on such
+ * a key has no target: it merges what the replicas show now into a row with a stored set. */
 #ifndef REPAIR_PLAN_H
 #define REPAIR_PLAN_H
 
@@ -23,7 +27,7 @@ struct plan {
     uint32_t source;          /* slot */
     bool winner_exists;       /* false: the winner is "no object": targets are deleted */
     uint32_t agree;           /* K so far: the source and all others that show the winner */
-    uint32_t targets;         /* reachable and differing */
+    uint32_t targets;         /* reachable and differing; none while no row has a stored set */
     const struct row *newest; /* g: the row to merge into */
     const struct row *chosen; /* M, NULL when no row has a stored set */
 };
