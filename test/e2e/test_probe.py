@@ -143,7 +143,7 @@ def test_a_backend_that_dies_in_the_middle_is_an_error_that_names_what_may_be_le
     (["z"], 1, "there is no backend 'z'"),
     ([], 2, "probe what?"),
     (["a", "--bucket", "not-there"], 1, "HEAD of bucket not-there: 404"),
-    (["a", "--admin", "127.0.0.1:1"], 2, "--admin to status"),
+    (["a", "--admin", "127.0.0.1:1"], 2, "--admin belongs to status"),
 ])
 def test_what_cannot_be_probed_is_told(servers, binary, arguments, code, told):
     done = probe(binary, servers, *arguments)
