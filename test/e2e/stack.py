@@ -18,6 +18,8 @@ QUICK = {"terms.ambiguity_ms": 1500, "terms.stall_ms": 1500, "terms.detach_ms": 
          "terms.first_byte_ms": 1500, "terms.lease_ms": 3000, "terms.lease_margin_ms": 500, "terms.probe_ms": 200,
          "repair.interval_ms": 200, "repair.backoff_ms": 100, "drain_ms": 15_000, "log.level": "debug",
          "loops": 2}
+# Where nothing is to stall: gives a backend that is busy with what a test loads on it the time it needs.
+PATIENT = {"terms.stall_ms": 30_000, "terms.detach_ms": 30_000, "terms.write_ms": 60_000, "terms.first_byte_ms": 30_000}
 STAMP = "x-amz-meta-s3mirror-stamp"
 KEPT = ("content-type", "content-disposition", "content-language", "content-encoding", "cache-control", "expires")
 # The last is valgrind, which with -q says nothing else.

@@ -12,13 +12,12 @@ import pytest
 from aws_chunked import DIGESTS, TRAILING, UNSIGNED, Upload, checksum
 from certificates import Authority
 from riglib import sigv4
-from stack import Stack
+from stack import PATIENT, Stack
 from tls_wire import TlsWire
 
 VENDORS = ["seaweedfs", "minio", "versitygw"]
 SIZES = [0, 1, 100_000, 3_000_000]
 # No backend is slow here; a busy machine is, and that is no reason to give one up.
-TERMS = {"terms.stall_ms": 30_000, "terms.detach_ms": 30_000, "terms.write_ms": 60_000, "terms.first_byte_ms": 30_000}
 
 
 def noise(size):
@@ -32,7 +31,7 @@ def authority(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["http", "https"])
 def mixed(request, tmp_path_factory, binary, authority):
-    sets = dict(TERMS)
+    sets = dict(PATIENT)
     if request.param == "https":
         pair = authority.issue("gateway")
         sets |= {"tls.cert_file": str(pair.certificate), "tls.key_file": str(pair.key)}

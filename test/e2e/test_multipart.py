@@ -9,7 +9,7 @@ import botocore.exceptions
 import pytest
 from test_operations import boto, noise
 
-from stack import Stack
+from stack import PATIENT, Stack
 
 MIB = 1024 * 1024
 PART = 5 * MIB
@@ -17,7 +17,8 @@ PART = 5 * MIB
 
 @pytest.fixture(scope="module", params=["seaweedfs,seaweedfs,seaweedfs", "seaweedfs,minio,versitygw"])
 def stack(request, tmp_path_factory, binary):
-    running = Stack.up(tmp_path_factory.mktemp("multipart"), backends=request.param.split(","))
+    running = Stack.up(tmp_path_factory.mktemp("multipart"), backends=request.param.split(","),
+                       sets=PATIENT)
     yield running
     running.down()
 
