@@ -57,6 +57,14 @@ static void over(struct replica_call *c)
 
 /* ---- what an answer must be ---- */
 
+/* SeaweedFS keeps a folder whose last object has gone, and shows it in a listing of that very folder. Objects have an
+ * ETag, empty ones whose key ends in '/' too. */
+static bool is_bare_folder(const struct s3_list_item *item)
+{
+    return !item->is_prefix && item->body_bytes == 0 && span_is(item->etag, "\"\"") &&
+           (span_ends(item->key, SPAN("/")) || span_ends(item->key, SPAN("%2F")));
+}
+
 static bool on_item(void *ctx, const struct s3_list_item *item)
 {
     struct s3_list_work *w = ctx;
@@ -66,6 +74,8 @@ static bool on_item(void *ctx, const struct s3_list_item *item)
                               .modified_ms = item->modified_ms,
                               .etag = span_head(item->etag, PAGE_ETAG_BYTES_MAX)};
 
+    if (is_bare_folder(item))
+        return true;
     w->surplus = w->ask.into->count == w->ask.most;
     w->overflow = !w->surplus && !replica_page_add(w->ask.into, &e);
     return !w->surplus && !w->overflow;

@@ -1,4 +1,9 @@
-/* The query of a request: each parameter is in the table, for this operation, once. */
+/* The query of a request: each parameter is in the table, for this operation, once.
+ *
+ * Who signs a URL may move headers into it, where they are signed too. The SDK for JavaScript moves all it can: with a
+ * default client the checksum of a PUT is then one of no bytes, since the body is not there yet. That one says nothing and
+ * is passed over; any other has to be the body's, as in a header. */
+#include "s3/digest.h"
 #include "s3/request_parts.h"
 
 enum param_use {
@@ -10,11 +15,14 @@ enum param_use {
     PARAM_TOKEN,
     PARAM_URL,  /* encoding-type */
     PARAM_TYPE, /* list-type */
-    PARAM_OWNER
+    PARAM_OWNER,
+    PARAM_CHECKSUM,
+    PARAM_CHECKSUM_MODE
 };
 
 #define BIT          S3_OP_BIT
 #define READS        (BIT(S3_OP_GET_OBJECT) | BIT(S3_OP_HEAD_OBJECT))
+#define BODIES       (BIT(S3_OP_PUT_OBJECT) | BIT(S3_OP_UPLOAD_PART))
 #define OBJECT_LISTS (BIT(S3_OP_LIST_OBJECTS) | BIT(S3_OP_LIST_OBJECTS_V2) | BIT(S3_OP_LIST_OBJECT_VERSIONS))
 #define LISTS        (OBJECT_LISTS | BIT(S3_OP_LIST_MULTIPART_UPLOADS))
 #define UPLOADS      (BIT(S3_OP_UPLOAD_PART) | BIT(S3_OP_UPLOAD_PART_COPY))
@@ -36,6 +44,7 @@ static const struct param_rule {
     size_t place; /* of a struct span or a uint32_t in s3_request */
     uint32_t least, most;
     bool cut;
+    bool moved; /* a header, which a presigned URL may have instead; in any case */
 } params[] = {
     {SPAN("x-id"), PARAM_IGNORED, S3_ANY_OP},
     {SPAN("response-content-type"), PARAM_OVERRIDE, READS, SPAN("Content-Type")},
@@ -81,6 +90,13 @@ static const struct param_rule {
      .most = INT32_MAX, .cut = true},
     {SPAN("encoding-type"), PARAM_URL, LISTS},
     {SPAN("fetch-owner"), PARAM_OWNER, BIT(S3_OP_LIST_OBJECTS_V2)},
+    {SPAN("x-amz-checksum-mode"), PARAM_CHECKSUM_MODE, READS, .moved = true},
+    {SPAN("x-amz-sdk-checksum-algorithm"), PARAM_IGNORED, BODIES, .moved = true},
+    {SPAN("x-amz-checksum-crc32"), PARAM_CHECKSUM, BODIES, .moved = true},
+    {SPAN("x-amz-checksum-crc32c"), PARAM_CHECKSUM, BODIES, .moved = true},
+    {SPAN("x-amz-checksum-crc64nvme"), PARAM_CHECKSUM, BODIES, .moved = true},
+    {SPAN("x-amz-checksum-sha1"), PARAM_CHECKSUM, BODIES, .moved = true},
+    {SPAN("x-amz-checksum-sha256"), PARAM_CHECKSUM, BODIES, .moved = true},
 };
 enum { PARAM_COUNT = sizeof(params) / sizeof(params[0]) };
 _Static_assert(PARAM_COUNT <= 64, "seen is 64 bits");
@@ -97,10 +113,11 @@ static bool is_proof(const struct s3_parse *p, struct span name)
     return false;
 }
 
-static const struct param_rule *find_param(struct span name, enum s3_op op)
+static const struct param_rule *find_param(const struct s3_parse *p, struct span name)
 {
     for (const struct param_rule *r = params; r < params + PARAM_COUNT; r++)
-        if ((r->ops & BIT(op)) && span_eq(r->name, name))
+        if ((r->ops & BIT(p->out->op)) &&
+            (r->moved ? p->proof == S3_PROOF_QUERY && span_ieq(r->name, name) : span_eq(r->name, name)))
             return r;
     return NULL;
 }
@@ -125,6 +142,28 @@ static enum s3_code apply_number(const struct s3_parse *p, const struct param_ru
         return s3_refuse(p, S3_INVALID_ARGUMENT, "%.*s is a number from %u to %u, not '%.*s'.",
                          S3_SHOWN(rule->name), rule->least, rule->most, S3_SHOWN(value));
     *place = number > rule->most ? rule->most : (uint32_t)number;
+    return S3_OK;
+}
+
+static enum s3_code apply_checksum(const struct s3_parse *p, const struct param_rule *rule, struct span value)
+{
+    enum s3_checksum kind = s3_checksum_by_header(rule->name);
+    uint8_t given[SHA256_BYTES], of_nothing[SHA256_BYTES];
+    struct s3_digest digest;
+    size_t bytes;
+
+    s3_digest_init(&digest, kind);
+    bytes = s3_digest_end(&digest, of_nothing);
+    if (!base64_decode(value, given, bytes))
+        return s3_refuse(p, S3_INVALID_REQUEST, "Value for %.*s parameter is invalid.", S3_SHOWN(rule->name));
+    if (memcmp(given, of_nothing, bytes) == 0)
+        return S3_OK;
+    if (p->out->checksum)
+        return s3_refuse(p, S3_INVALID_REQUEST,
+                         "Expecting a single x-amz-checksum- parameter; '%.*s' is a further one.",
+                         S3_SHOWN(rule->name));
+    p->out->checksum = kind;
+    memcpy(p->out->checksum_value, given, bytes);
     return S3_OK;
 }
 
@@ -167,6 +206,8 @@ static enum s3_code apply(const struct s3_parse *p, const struct param_rule *rul
             return s3_refuse(p, S3_INVALID_ARGUMENT, "list-type is 2, not '%.*s'.", S3_SHOWN(value));
         return S3_OK;
     case PARAM_OWNER: out->fetch_owner = span_ieq(value, SPAN("true")); return S3_OK;
+    case PARAM_CHECKSUM: return apply_checksum(p, rule, value);
+    case PARAM_CHECKSUM_MODE: out->checksum_mode = span_ieq(value, SPAN("ENABLED")); return S3_OK;
     }
     return S3_INTERNAL_ERROR;
 }
@@ -201,7 +242,7 @@ enum s3_code s3_query_parse(const struct s3_parse *p)
             setting = true;
             continue;
         }
-        rule = find_param(name, p->out->op);
+        rule = find_param(p, name);
         if (!rule)
             return s3_refuse(p, S3_NOT_IMPLEMENTED,
                              "The sub-resource or query parameter '%.*s' is not implemented for %s.",

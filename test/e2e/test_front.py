@@ -12,7 +12,9 @@ from unittest import mock
 
 import boto3
 import botocore.auth
+import botocore.awsrequest
 import botocore.config
+import botocore.credentials
 import botocore.exceptions
 import pytest
 
@@ -93,6 +95,29 @@ def test_a_presigned_put_keeps_what_its_url_was_signed_for(stack, key):
         assert fetch("PUT", url, b"other", other)[2] == "SignatureDoesNotMatch"
     assert fetch("PUT", url, b"other", {**headers, "x-amz-meta-more": "1"})[2] == "AccessDenied"
     stack.assert_nowhere_changed(key, b"picture")
+
+
+def presign_query(stack, method, key, more):
+    """As SDKs do that move their headers into the query."""
+    host = urllib.parse.urlsplit(stack.endpoint).netloc
+    request = botocore.awsrequest.AWSRequest(method, f"{stack.endpoint}{stack.path(key)}", params=more)
+    request.headers["host"] = host
+    keys = botocore.credentials.Credentials(stack.document["access_key"], stack.document["secret_key"])
+    botocore.auth.S3SigV4QueryAuth(keys, "s3", "us-east-1", 600).add_auth(request)
+    return request.url
+
+
+def test_a_checksum_in_a_url_is_the_body_s_or_none(stack, key):
+    def put(body, value):
+        url = presign_query(stack, "PUT", key, {"x-amz-checksum-crc32": value, "x-amz-sdk-checksum-algorithm": "CRC32"})
+        return fetch("PUT", url, body)
+
+    assert put(b"any body", "AAAAAA==")[0] == 200  # signed before there was one
+    stack.assert_everywhere(key, b"any body")
+    assert put(b"abc", "NSRBwg==")[0] == 200
+    assert put(b"abd", "NSRBwg==")[2] == "BadDigest"
+    stack.assert_nowhere_changed(key, b"abc")
+    assert fetch("GET", presign_query(stack, "GET", key, {"x-amz-checksum-mode": "ENABLED"}))[:2] == (200, b"abc")
 
 
 def test_a_presigned_get_may_override_headers(stack, key):

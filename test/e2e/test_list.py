@@ -68,6 +68,17 @@ def test_what_was_asked_is_echoed(filled):
     assert Page(tree).texts == expected(AWKWARD)
 
 
+def test_a_folder_whose_objects_are_gone_is_no_object(start_stack):
+    stack = start_stack(backends=["seaweedfs"])
+    for name in ("folder/1", "folder/sub/2", "kept/"):
+        assert stack.put(name, b"").status == 200
+    for name in ("folder/1", "folder/sub/2"):
+        assert stack.delete(name).status == 204
+    for prefix, keys in (("folder/", []), ("folder/sub/", []), ("kept/", ["kept/"])):
+        for form in FORMS:
+            assert [key for page in FORMS[form](stack, delimiter="/", prefix=prefix) for key in page.keys] == keys
+
+
 def test_no_keys_are_a_list_too(filled):
     for asked in ({"list_type": 2}, {}, {"versions": ""}):
         status, tree = ask(filled, max_keys=0, **asked)

@@ -77,6 +77,8 @@ static void close_world(struct list_world *w)
 #define KEY(k)                                                                                               \
     "<Contents><Key>" k                                                                                      \
     "</Key><Size>5</Size><ETag>\"e\"</ETag><LastModified>1970-01-01T00:00:01.5Z</LastModified></Contents>"
+#define BARE(k)      "<Contents><Key>" k "</Key><Size>0</Size><ETag>&#34;&#34;</ETag></Contents>"
+#define EMPTY(k)     "<Contents><Key>" k "</Key><Size>0</Size><ETag>\"d41d\"</ETag></Contents>"
 #define GROUP(g)     "<CommonPrefixes><Prefix>" g "</Prefix></CommonPrefixes>"
 #define LIST(x)      "<ListBucketResult>" x "<IsTruncated>false</IsTruncated></ListBucketResult>"
 #define LIST_MORE(x) "<ListBucketResult>" x "<IsTruncated>true</IsTruncated></ListBucketResult>"
@@ -181,6 +183,22 @@ static void what_is_not_said_to_be_encoded_is_not_decoded(void **state)
     run_to_done(&w);
     assert_int_equal(w.error, ERR_OK);
     assert_true(span_is(replica_page_get(&w.page, 0).key, "100%25+1"));
+    close_world(&w);
+}
+
+static void a_folder_that_is_no_object_is_passed_over(void **state)
+{
+    static const struct script_step script[] = ANSWER_ONCE(LIST(
+        BARE("f%2F") BARE("f%2Fempty") EMPTY("f%2Ffolder%2F") BARE("f%2Fgone%2F") BARE("f%2Flost/") URL));
+    struct list_world w;
+
+    open_world(&w, script);
+    start(&w, "f/", "", false, 2);
+    run_to_done(&w);
+    assert_int_equal(w.error, ERR_OK);
+    assert_int_equal(w.page.count, 2);
+    assert_true(span_is(replica_page_get(&w.page, 0).key, "f/empty"));
+    assert_true(span_is(replica_page_get(&w.page, 1).key, "f/folder/"));
     close_world(&w);
 }
 
@@ -367,6 +385,7 @@ int main(void)
         cmocka_unit_test(nothing_is_asked_where_nothing_can_be),
         cmocka_unit_test(entries_are_decoded_and_sorted),
         cmocka_unit_test(what_is_not_said_to_be_encoded_is_not_decoded),
+        cmocka_unit_test(a_folder_that_is_no_object_is_passed_over),
         cmocka_unit_test(answers_that_cannot_be_are_refused),
         cmocka_unit_test(other_answers_are_none),
         cmocka_unit_test(a_page_of_long_names_is_asked_for_again_with_fewer),

@@ -77,6 +77,7 @@ static const struct {
     {"x-amz-checksum-mode", "ENABLED", ALL},
     {"x-amz-checksum-crc32", "AAAAAA==", ALL},
     {"x-amz-sdk-checksum-algorithm", "CRC32", ALL},
+    {"x-amz-te", "append-md5", OP(GET_OBJECT)},
     {"x-amz-acl", "private", ALL},
     {"x-amz-acl", "public-read", 0},
     {"x-amz-storage-class", "STANDARD", ALL},

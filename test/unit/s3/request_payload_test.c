@@ -168,6 +168,44 @@ static void a_presigned_url_may_say_the_hash_itself(void **state)
     expect_as(PRESIGNED(HASH), S3_PROOF_HEADER, S3_NOT_IMPLEMENTED, "X-Amz-Content-Sha256");
 }
 
+#define PRESIGNED_WITH(query) "PUT /media/a?" query "\nHost: h\nContent-Length: 3\n"
+
+static void a_presigned_url_may_say_the_checksum(void **state)
+{
+    static const uint8_t crc[] = {0x35, 0x24, 0x41, 0xc2};
+    static const char *const of_nothing[] = {
+        "x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32",
+        "X-Amz-Checksum-Crc32c=AAAAAA%3D%3D",
+        "x-amz-checksum-crc64nvme=AAAAAAAAAAA%3D",
+        "x-amz-checksum-sha1=2jmj7l5rSw0yVb%2FvlWAYkK%2FYBwk%3D",
+        "x-amz-checksum-sha256=47DEQpj8HBSa%2B%2FTImW%2B5JCeuQeRkm5NMpJWZG3hSuFU%3D",
+    };
+
+    for (size_t i = 0; i < COUNT(of_nothing); i++) {
+        char text[256];
+
+        snprintf(text, sizeof(text), PRESIGNED_WITH("%s"), of_nothing[i]);
+        expect_as(text, S3_PROOF_QUERY, S3_OK, NULL);
+        assert_int_equal(request.checksum, S3_CHECKSUM_NONE);
+        expect_as(text, S3_PROOF_HEADER, S3_NOT_IMPLEMENTED, "hecksum");
+    }
+    expect_as(PRESIGNED_WITH("x-amz-checksum-crc32c=AAAAAA%3D%3D&X-Amz-Checksum-Crc32=NSRBwg%3D%3D"),
+              S3_PROOF_QUERY, S3_OK, NULL);
+    assert_int_equal(request.checksum, S3_CHECKSUM_CRC32);
+    assert_memory_equal(request.checksum_value, crc, sizeof(crc));
+    expect_as(PRESIGNED_WITH("x-amz-checksum-crc32=NSRBwg%3D%3D&x-amz-checksum-crc32c=NSRBwg%3D%3D"),
+              S3_PROOF_QUERY, S3_INVALID_REQUEST, "x-amz-checksum-crc32c' is a further one");
+    expect_as(PRESIGNED_WITH("x-amz-checksum-crc32=NSRBwg%3D%3D") "x-amz-checksum-crc32: NSRBwg==\n",
+              S3_PROOF_QUERY, S3_INVALID_REQUEST, "further one");
+    expect_as(PRESIGNED_WITH("x-amz-checksum-crc32=NSRB"), S3_PROOF_QUERY, S3_INVALID_REQUEST, "invalid");
+    expect_as("GET /media/a?x-amz-checksum-mode=ENABLED\nHost: h\n", S3_PROOF_QUERY, S3_OK, NULL);
+    assert_true(request.checksum_mode);
+    expect_as("GET /media/a?x-amz-checksum-mode=ENABLED\nHost: h\n", S3_PROOF_HEADER, S3_NOT_IMPLEMENTED,
+              "x-amz-checksum-mode");
+    expect_as("GET /media/a?x-amz-checksum-crc32=NSRBwg%3D%3D\nHost: h\n", S3_PROOF_QUERY, S3_NOT_IMPLEMENTED,
+              "x-amz-checksum-crc32");
+}
+
 static void digests_are_decoded_or_refused(void **state)
 {
     static const uint8_t crc[] = {0x35, 0x24, 0x41, 0xc2};
@@ -249,6 +287,7 @@ int main(void)
         cmocka_unit_test(other_streaming_payloads_are_not_implemented),
         cmocka_unit_test(presigned_and_unsigned_requests_need_no_payload_field),
         cmocka_unit_test(a_presigned_url_may_say_the_hash_itself),
+        cmocka_unit_test(a_presigned_url_may_say_the_checksum),
         cmocka_unit_test(digests_are_decoded_or_refused),
         cmocka_unit_test(every_checksum_has_its_names),
     };
