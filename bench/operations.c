@@ -1,7 +1,7 @@
 /* What the load generator can ask, a row each at the end.
  *
- * A listing goes from page to page to its end, then anew; a page is one operation. DeleteObjects names the keys that a
- * PUT run of as many connections has put, in their order. */
+ * A listing goes from page to page to its end, then anew; a page is one operation. A DeleteObjects names all keys that
+ * one connection of a PUT run has put: the n-th of connection c those of the connection c + n * conns. */
 #include "bench/load.h"
 #include "bench/wire.h"
 
@@ -133,14 +133,15 @@ static const char *take_list(struct conn *c)
 
 static void ask_delete_many(struct conn *c, struct ask *a)
 {
-    uint64_t first = (c->done - 1) * load.per_request;
+    uint64_t writer = c->number + (c->done - 1) * load.conns;
     char *p;
 
     if (!c->document)
         c->document = must_alloc(64 + load.per_request * DELETE_KEY_BYTES);
     p = span_put(c->document, SPAN("<Delete>"));
     for (uint64_t i = 0; i < load.per_request; i++)
-        p += sprintf(p, "<Object><Key>k-%u-%llu</Key></Object>", c->number, (unsigned long long)(first + i));
+        p += sprintf(p, "<Object><Key>k-%llu-%llu</Key></Object>", (unsigned long long)writer,
+                     (unsigned long long)i);
     p = span_put(p, SPAN("</Delete>"));
     a->method = "POST";
     snprintf(a->path, sizeof(a->path), "/%s", load.bucket);
