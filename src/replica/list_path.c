@@ -22,7 +22,7 @@ enum { NOWHERE = UINT16_MAX };
 static bool ask_main(struct list_walk *w, struct list_ask *ask)
 {
     return walk_ask(w, ask, STEP_MAIN, &w->prefix, w->path.from.len ? &w->path.from : NULL, w->grouped,
-                    w->most, w->page);
+                    w->most + w->path.repeats, w->page);
 }
 
 /* Asked for what comes behind the key k, one server leaves the folder k/ out. */
@@ -33,12 +33,28 @@ static bool hides_own_folder(const struct list_text *after)
     return text.len && !span_ends(text, SPAN("/")) && !span_ends(text, SPAN("/" PAGE_LAST));
 }
 
+/* A place right before the key in both orders, with nothing between: "k-8\u10ffff" for "k-9". Asked for what comes behind it a
+ * server repeats the key, but has no reason to leave its folder out. False: there is none that is text. */
+static bool step_back(struct list_text *from, struct span prefix)
+{
+    char c = from->len > prefix.len ? from->at[from->len - 1] : '\0';
+
+    if (c <= '!' || c > '~')
+        return false;
+    from->at[from->len - 1] = c == '0' ? '.' : (char)(c - 1); /* '/' is elsewhere in the order of paths */
+    text_add(from, SPAN(PAGE_LAST));
+    return true;
+}
+
 static bool start(struct list_walk *w, struct list_ask *ask)
 {
+    bool hides = hides_own_folder(&w->start);
+
     w->prefix = w->whole;
     w->after = w->path.from = w->start;
     w->path.below.len = 0;
-    w->path.pending = w->after.len + hides_own_folder(&w->after);
+    w->path.repeats = hides && step_back(&w->path.from, text_span(&w->prefix));
+    w->path.pending = w->after.len + (hides && !w->path.repeats);
     w->path.cleared = 0;
     w->path.segment = false;
     return ask_main(w, ask);
@@ -49,6 +65,7 @@ static bool walk_segment(struct list_walk *w, struct list_ask *ask)
 {
     w->after.len = 0;
     w->path.pending = w->path.cleared = 0;
+    w->path.repeats = false;
     w->path.segment = true;
     return ask_main(w, ask);
 }
@@ -168,7 +185,7 @@ static bool decide(struct list_walk *w, struct list_ask *ask)
         n = least(n, less_than(w->page, by_siblings ? siblings : folder));
     if (by_siblings && 2 * n < w->page->count)
         return look_behind(w, ask, open);
-    if (folder.at && n == 0)
+    if (folder.at && (n == 0 || (!by_siblings && 2 * n < w->page->count)))
         return look_in(w, ask, hidden);
     if (n == 0) /* nothing is there; a segment was a moment ago */
         return w->path.segment ? start(w, ask) : walk_over(w, false, false);
@@ -227,10 +244,14 @@ static bool after_look_in(struct list_walk *w, struct list_ask *ask)
 {
     struct replica_entry group = {.key = text_span(&w->folder), .is_group = true, .etag = SPAN_EMPTY};
     bool found = w->few.count != 0;
+    uint32_t n;
 
     w->truncated = w->path.truncated;
     if (!found)
         return decide(w, ask);
+    n = least(up_to_last(w), less_than(w->page, group.key));
+    if (n)
+        return emit(w, n, true);
     if (w->grouped) {
         replica_page_clear(w->page);
         return replica_page_add(w->page, &group) ? walk_over(w, true, false) : walk_fail(w);

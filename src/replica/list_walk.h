@@ -55,7 +55,7 @@ struct list_walk {
     struct { /* list_path.c */
         struct list_text from, below, last;
         uint32_t pending, cleared;
-        bool segment, beyond, truncated;
+        bool segment, beyond, truncated, repeats;
     } path;
 };
 
