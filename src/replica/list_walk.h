@@ -54,8 +54,8 @@ struct list_walk {
     uint32_t few_room[WALK_FEW_BYTES / sizeof(uint32_t)];
     struct { /* list_path.c */
         struct list_text from, below, last;
-        uint32_t pending, cleared;
-        bool segment, beyond, truncated, repeats;
+        uint32_t pending, cleared, repeats;
+        bool segment, beyond, truncated;
     } path;
 };
 
