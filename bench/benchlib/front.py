@@ -9,6 +9,7 @@ from .world import Target
 
 PARTS = (8 * MIB, 16 * MIB)
 PARTS_IN_FLIGHT = 8
+FILL_SECONDS = 300  # no longer, however many keys are there then
 FRONT_CPU_RATIO, LIST_TIME_RATIO = 1.5, 1.2
 RSS_ONE_MIB, RSS_MANY_MIB = 32, 256
 HASHED_BYTES = 10000 * 64 * KIB  # of 10,000 small bodies
@@ -126,11 +127,11 @@ def listing(world, sizes):
 
 def real_listing(world, sizes):
     """One SeaweedFS: a listing asks one replica, and the keys need to be put once only."""
-    work = f"ListObjectsV2 over {sizes.listed_real:,} keys, SeaweedFS"
     options = {"op": "list", "count": 1}
     with world.rig(1) as (front, direct):
         same = direct[0].at(front.bucket)
-        world.load(same, op="put", size=0, conns=SMALL_CONNS, count=sizes.listed_real)
+        filled = world.load(same, op="put", size=0, conns=SMALL_CONNS, count=sizes.listed_real, seconds=FILL_SECONDS)
+        work = f"ListObjectsV2 over {filled['ops']:,} keys, SeaweedFS"
         got = alternate(work, sizes.rounds, {"s3mirror": lambda: world.charged_load(front, **options),
                                              "direct": lambda: world.load(same, **options)})
         rss = meter.peak_rss_mib(front.pid)

@@ -63,20 +63,26 @@ static size_t stem_length(struct span key, size_t from)
     return end;
 }
 
-/* A place before what `after` is about: right before its stem, "k-8\u10ffff" for "k-9.gz", with nothing between the two in
- * either order. Asked for what comes behind that place a server repeats a few entries, but has no reason to leave the
- * folders k-9/ and k-9.gz/ out. The length of the stem; 0: there is no such place that is text. */
+/* Makes of a text the place right before it, with nothing between the two in either order: "k-9" becomes "k-8\u10ffff". Asked
+ * for what comes behind that place a server has no reason to leave the folder k-9/ out. False: there is none that is text. */
+static bool step_before(struct list_text *t, struct span prefix)
+{
+    char c = t->len > prefix.len ? t->at[t->len - 1] : '\0';
+
+    if (c <= '!' || c > '~')
+        return false;
+    t->at[t->len - 1] = c == '0' ? '.' : (char)(c - 1); /* '/' is elsewhere in the order of paths */
+    text_add(t, SPAN(PAGE_LAST));
+    return true;
+}
+
+/* To before the stem of `after`: a few entries are repeated. The length of the stem; 0: that cannot be. */
 static size_t step_back(struct list_text *from, struct span prefix)
 {
     size_t stem = stem_length(text_span(from), prefix.len);
-    char c = stem > prefix.len ? from->at[stem - 1] : '\0';
 
-    if (c <= '!' || c > '~')
-        return 0;
     from->len = (uint16_t)stem;
-    from->at[stem - 1] = c == '0' ? '.' : (char)(c - 1); /* '/' is elsewhere in the order of paths */
-    text_add(from, SPAN(PAGE_LAST));
-    return stem;
+    return step_before(from, prefix) ? stem : 0;
 }
 
 static bool start(struct list_walk *w, struct list_ask *ask, bool back)
@@ -89,6 +95,8 @@ static bool start(struct list_walk *w, struct list_ask *ask, bool back)
     w->path.below.len = 0;
     if (hides && back)
         stem = step_back(&w->path.from, text_span(&w->prefix));
+    if (!stem)
+        w->path.from = w->start;
     w->path.repeats = !stem ? 0 : w->most < MANY ? 1 : REPEATS;
     w->path.pending = stem ? (uint32_t)stem : (uint32_t)w->after.len + hides;
     w->path.cleared = 0;
@@ -184,12 +192,21 @@ static bool look_behind(struct list_walk *w, struct list_ask *ask, uint32_t open
     return walk_ask(w, ask, STEP_LOOK_BEHIND, &w->folder, &w->scratch, w->grouped, 2, &w->few);
 }
 
+static bool look_in_itself(struct list_walk *w, struct list_ask *ask)
+{
+    return walk_ask(w, ask, STEP_LOOK_IN, &w->folder, NULL, false, 1, &w->few);
+}
+
+/* There is a server that looks for "k/" among all names that begin with k: what comes right before is asked for instead. */
 static bool look_in(struct list_walk *w, struct list_ask *ask, uint32_t hidden)
 {
     (void)!text_set(&w->folder, span_head(text_span(&w->after), hidden));
+    w->scratch = w->folder;
     text_add(&w->folder, SPAN("/"));
     w->path.pending = hidden;
-    return walk_ask(w, ask, STEP_LOOK_IN, &w->folder, NULL, false, 1, &w->few);
+    if (step_before(&w->scratch, text_span(&w->prefix)))
+        return walk_ask(w, ask, STEP_LOOK_IN, &w->prefix, &w->scratch, false, 2, &w->few);
+    return look_in_itself(w, ask);
 }
 
 /* What is greater than `last` by bytes is a folder's whose siblings it is one of: more of them may come. */
@@ -287,9 +304,19 @@ static bool after_main(struct list_walk *w, struct list_ask *ask)
 static bool after_look_in(struct list_walk *w, struct list_ask *ask)
 {
     struct replica_entry group = {.key = text_span(&w->folder), .is_group = true, .etag = SPAN_EMPTY};
-    bool found = w->few.count != 0;
+    bool found = false, is_past = !w->truncated;
     uint32_t n;
 
+    if (w->truncated && !w->few.count)
+        return walk_fail(w);
+    for (uint32_t at = 0; at < w->few.count; at++) {
+        struct span key = replica_page_get(&w->few, at).key;
+
+        found = found || span_starts(key, group.key);
+        is_past = is_past || list_path_cmp(key, group.key) > 0;
+    }
+    if (!found && !is_past)
+        return look_in_itself(w, ask);
     w->truncated = w->path.truncated;
     if (!found)
         return decide(w, ask);
