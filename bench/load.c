@@ -1,71 +1,29 @@
-/* load.c - the client: N connections that PUT or GET one operation after another.
+/* load.c - the client: N connections that ask for one operation after another (operations.c, multipart.c).
  *
  * One thread. Bodies come from one warm buffer and their hash is taken before the clock starts; what
- * is received is dropped in the kernel: the generator must not be what is measured. Connection c
- * writes the keys k-<c>-0, k-<c>-1, ...; --keys K wraps the number at K, so that a GET run asks for
- * what a PUT run of as many operations a connection has put.
+ * is received is dropped in the kernel, but for documents: the generator must not be what is measured.
+ * Connection c writes the keys k-<c>-0, k-<c>-1, ...; --keys K wraps the number at K, so that a GET run
+ * asks for what a PUT run of as many operations a connection has put.
  *
- *   start --> send head and body --> read the answer's head --> drop the answer's body --> start
+ *   start --> send head and body --> read the answer's head --> drop or keep the answer's body --> start
  *
- * An operation has failed when it is not answered 2xx, or a GET with another length than --size; its
- * connection is closed and the next operation opens a new one. After ERRORS_MAX failures it gives up.
- * The exit status is 0 when there were none. Epoll is edge-triggered, as in sink.c. */
-#include "bench/sign.h"
-#include "bench/tally.h"
+ * An operation has failed when it is not answered 2xx, or a GET with another length than --size, or with a document
+ * that is not what was asked for; its connection is closed and the next operation opens a new one. After ERRORS_MAX
+ * failures it gives up. The exit status is 0 when there were none. Epoll is edge-triggered, as in sink.c. */
+#include "bench/load.h"
 #include "bench/wire.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-enum { BODY_BUFFER = 1 << 20, ANSWER_ROOM = 16 << 10, ANSWER_READ = 1 << 10, ERRORS_MAX = 100 };
+enum { ANSWER_READ = 1 << 10, TEXT_BYTES_MAX = 16 << 20, ERRORS_MAX = 100 };
 
 static const char empty_sha256[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-enum op { OP_PUT, OP_GET, OP_DELETE, OP_BUCKET, OP_COUNT };
-
-static const struct {
-    const char *name, *method;
-    bool sends, receives, keyed;
-} ops[OP_COUNT] = {
-    [OP_PUT] = {"put", "PUT", .sends = true, .keyed = true},
-    [OP_GET] = {"get", "GET", .receives = true, .keyed = true},
-    [OP_DELETE] = {"delete", "DELETE", .keyed = true},
-    [OP_BUCKET] = {"bucket", "PUT"},
-};
-
-struct conn {
-    unsigned number;
-    int fd; /* -1: none */
-    bool readable, gone;
-    uint64_t done, quota; /* operations started, and how many it may start */
-    uint64_t started_us;
-    size_t head_len, head_sent, answer_len;
-    uint64_t body_sent, body_bytes; /* of the request */
-    bool answered;                  /* the answer's head has been read */
-    unsigned status;
-    bool last;            /* the server closes after this answer */
-    uint64_t answer_left; /* of the answer's body */
-    char head[2048], answer[ANSWER_ROOM];
-};
-
-static struct load {
-    enum op op;
-    uint16_t port;
-    const char *bucket;
-    uint64_t size, count, keys;
-    unsigned conns, active;
-    struct conn *all;
-    uint64_t deadline_us; /* no operation starts after it; 0: none */
-    const char *payload;
-    struct signer signer;
-    struct tally tally;
-    int epoll_fd;
-    char body[BODY_BUFFER];
-} load;
+struct load load;
 
 static int signal_tag;
 
@@ -76,57 +34,81 @@ static void conn_close(struct conn *c)
     c->fd = -1;
 }
 
-static void print_head(struct conn *c)
+/* The request and how its body is to be sent; signed last, as the signature begins the chain of chunks. */
+static void print_head(struct conn *c, const struct ask *a)
 {
-    char host[32], path[512], length[48] = "";
-    struct signed_request r = {.method = ops[load.op].method,
-                               .host = host,
-                               .path = path,
-                               .query = "",
-                               .payload = ops[load.op].sends ? load.payload : empty_sha256};
-    uint64_t key = load.keys ? c->done % load.keys : c->done;
-    size_t n;
+    char host[32], length[24], hex[2 * SHA256_BYTES + 1] = "", signature[SIGNATURE_CHARS];
+    bool sends = strcmp(a->method, "PUT") == 0 || strcmp(a->method, "POST") == 0;
+    struct signed_request r = {
+        .method = a->method, .host = host, .path = a->path, .query = a->query, .payload = empty_sha256};
+    uint64_t wire_bytes = a->content ? body_wire_bytes(&load.content, load.content.size) : a->document.len;
+    uint8_t digest[SHA256_BYTES];
+    size_t n, room = sizeof(c->head);
 
     snprintf(host, sizeof(host), "127.0.0.1:%u", load.port);
-    if (ops[load.op].keyed)
-        snprintf(path, sizeof(path), "/%s/k-%u-%llu", load.bucket, c->number, (unsigned long long)key);
-    else
-        snprintf(path, sizeof(path), "/%s", load.bucket);
-    if (load.op == OP_PUT || load.op == OP_BUCKET)
-        snprintf(length, sizeof(length), "Content-Length: %llu\r\n", (unsigned long long)c->body_bytes);
-    n = (size_t)snprintf(c->head, sizeof(c->head), "%s %s HTTP/1.1\r\n%s", r.method, path, length);
+    if (a->content) {
+        r.payload = load.content.declared;
+        r.field_count = content_fields(&load.content, r.fields, length);
+    } else if (a->document.len) {
+        sha256_of(a->document, digest);
+        hex_encode(digest, sizeof(digest), hex);
+        r.payload = hex;
+    }
+    n = (size_t)snprintf(c->head, room, "%s %s%s%s", r.method, r.path,
+                         r.query[0] || load.presigned ? "?" : "", r.query);
     signer_now(&load.signer, time(NULL));
-    n += signer_print(&load.signer, &r, c->head + n, sizeof(c->head) - n);
-    if (n + 3 > sizeof(c->head))
+    if (load.presigned)
+        n += signer_presign(&load.signer, &r, c->head + n, room - n);
+    n += (size_t)snprintf(c->head + n, room - n, " HTTP/1.1\r\n");
+    if (sends)
+        n += (size_t)snprintf(c->head + n, room - n, "Content-Length: %llu\r\n",
+                              (unsigned long long)wire_bytes);
+    if (load.presigned)
+        n += (size_t)snprintf(c->head + n, room - n, "Host: %s\r\n", host);
+    else
+        n += signer_print(&load.signer, &r, c->head + n, room - n, signature);
+    if (n + 3 > room)
         die("request head too long");
     memcpy(c->head + n, "\r\n", 3);
     c->head_len = n + 2;
+    if (a->content)
+        body_content(&c->body, &load.content, &load.signer, signature);
+    else
+        body_document(&c->body, a->document);
 }
 
-/* The connection's next operation; false when it has none left. */
+static void connect_to(struct conn *c)
+{
+    if (c->gone)
+        conn_close(c);
+    if (c->fd >= 0)
+        return;
+    c->readable = c->gone = false;
+    c->fd = wire_connect(load.port);
+    if (c->fd >= 0)
+        wire_watch(load.epoll_fd, c->fd, c);
+}
+
+/* The connection's next operation; false when it has none now. */
 static bool start(struct conn *c)
 {
-    uint64_t now = mono_us();
+    enum turn turn = load.tally.errors < ERRORS_MAX ? load.operation->turn(c) : TURN_OVER;
+    struct ask ask = {.document = SPAN_EMPTY};
 
-    if (c->done == c->quota || (load.deadline_us && now >= load.deadline_us) ||
-        load.tally.errors >= ERRORS_MAX) {
+    c->idle = turn == TURN_WAIT;
+    if (turn == TURN_OVER) {
         conn_close(c);
         load.active--;
+    }
+    if (turn != TURN_ASK)
         return false;
-    }
-    c->body_bytes = ops[load.op].sends ? load.size : 0;
-    print_head(c);
-    c->done++;
-    c->started_us = now;
-    c->head_sent = c->answer_len = 0;
-    c->body_sent = c->answer_left = 0;
+    load.operation->ask(c, &ask);
+    print_head(c, &ask);
+    c->started_us = mono_us();
+    c->head_sent = c->answer_len = c->text_len = 0;
+    c->answer_left = 0;
     c->answered = c->last = false;
-    if (c->fd < 0) {
-        c->readable = c->gone = false;
-        c->fd = wire_connect(load.port);
-        if (c->fd >= 0)
-            wire_watch(load.epoll_fd, c->fd, c);
-    }
+    connect_to(c);
     return true;
 }
 
@@ -140,41 +122,66 @@ static bool fail(struct conn *c, const char *what)
 
 static bool send_request(struct conn *c)
 {
-    while (c->head_sent < c->head_len || c->body_sent < c->body_bytes) {
-        size_t from = (size_t)(c->body_sent % BODY_BUFFER), piece = BODY_BUFFER - from;
-        uint64_t left = c->body_bytes - c->body_sent;
-        struct iovec parts[2] = {{c->head + c->head_sent, c->head_len - c->head_sent},
-                                 {load.body + from, left < piece ? (size_t)left : piece}};
-        struct msghdr message = {.msg_iov = parts, .msg_iovlen = left ? 2 : 1};
-        ssize_t n = sendmsg(c->fd, &message, MSG_NOSIGNAL);
+    for (;;) {
+        struct iovec parts[4] = {{c->head + c->head_sent, c->head_len - c->head_sent}};
+        struct msghdr message = {.msg_iov = parts, .msg_iovlen = 1 + (size_t)body_peek(&c->body, parts + 1)};
         size_t of_head;
+        ssize_t n;
 
+        if (c->head_sent == c->head_len && message.msg_iovlen == 1)
+            return true;
+        n = sendmsg(c->fd, &message, MSG_NOSIGNAL);
         if (n < 0 && errno == EAGAIN)
             return true; /* an answer may have come early */
         if (n < 0)
             return fail(c, "send");
         of_head = (size_t)n < parts[0].iov_len ? (size_t)n : parts[0].iov_len;
         c->head_sent += of_head;
-        c->body_sent += (size_t)n - of_head;
+        body_sent(&c->body, (size_t)n - of_head);
         tally_moved(&load.tally, (size_t)n - of_head, mono_us());
     }
+}
+
+static bool refuse(struct conn *c, struct span line, struct span text)
+{
+    tally_error(&load.tally, "%.*s, %llu bytes: %.*s", SPAN_ARG(line), (unsigned long long)c->answer_left,
+                SPAN_ARG(text));
+    conn_close(c);
+    return false;
+}
+
+/* Room for the answer's body, with what of it has come along with the head. */
+static bool keep_text(struct conn *c, struct span here)
+{
+    if (c->answer_left > TEXT_BYTES_MAX) {
+        errno = EMSGSIZE;
+        return fail(c, "answer's document");
+    }
+    if (c->answer_left >= c->text_room) {
+        free(c->text);
+        c->text_room = (size_t)c->answer_left + 1;
+        c->text = must_alloc(c->text_room);
+    }
+    span_put(c->text, here);
+    c->text_len = here.len;
     return true;
 }
 
 static bool parse_answer(struct conn *c, size_t head_len)
 {
-    enum { LENGTH, CONNECTION, REPLICAS, FIELDS };
-    static const char *const names[FIELDS] = {"content-length", "connection", "x-s3mirror-replicas"};
+    enum { LENGTH, CONNECTION, REPLICAS, ETAG, FIELDS };
+    static const char *const names[FIELDS] = {"content-length", "connection", "x-s3mirror-replicas", "etag"};
     struct span value[FIELDS] = {{0}}, head = {c->answer, head_len},
                 line = span_head(head, span_find(head, '\r'));
     struct span status = span_head(span_skip(head, sizeof("HTTP/1.1 ") - 1), 3);
-    uint64_t code = 0, here = c->answer_len - head_len;
+    struct span here = {c->answer + head_len, c->answer_len - head_len};
+    uint64_t code = 0;
 
     head_fields(head, FIELDS, names, value);
     c->answered = true;
     c->last = span_ieq(value[CONNECTION], SPAN("close"));
     if (!span_to_u64(status, &code) || (!span_to_u64(value[LENGTH], &c->answer_left) && code != 204) ||
-        here > c->answer_left) {
+        here.len > c->answer_left) {
         tally_error(&load.tally, "unusable answer: %.*s", SPAN_ARG(head));
         conn_close(c);
         return false;
@@ -182,26 +189,38 @@ static bool parse_answer(struct conn *c, size_t head_len)
     c->status = (unsigned)code;
     if (value[REPLICAS].len && memmem(value[REPLICAS].at, value[REPLICAS].len, "hinted", 6))
         tally_hinted(&load.tally, mono_us());
-    if (c->status / 100 != 2 || (ops[load.op].receives && c->answer_left != load.size)) {
-        tally_error(&load.tally, "%.*s, %llu bytes: %.*s", SPAN_ARG(line), (unsigned long long)c->answer_left,
-                    (int)here, c->answer + head_len);
-        conn_close(c);
+    if (c->status / 100 != 2 || (load.operation->receives && c->answer_left != load.content.size))
+        return refuse(c, line, here);
+    snprintf(c->etag, sizeof(c->etag), "%.*s", SPAN_ARG(value[ETAG]));
+    if (load.operation->reads && !keep_text(c, here))
         return false;
-    }
-    c->answer_left -= here;
-    if (ops[load.op].receives)
-        tally_moved(&load.tally, here, mono_us());
+    c->answer_left -= here.len;
+    if (load.operation->receives)
+        tally_moved(&load.tally, here.len, mono_us());
     return true;
+}
+
+/* Of the answer's body. */
+static ssize_t receive_body(struct conn *c)
+{
+    ssize_t n;
+
+    if (!load.operation->reads)
+        return wire_discard(c->fd, c->answer_left);
+    n = recv(c->fd, c->text + c->text_len, (size_t)c->answer_left, 0);
+    if (n > 0)
+        c->text_len += (size_t)n;
+    return n;
 }
 
 /* One read; true when there may be more to read. */
 static bool receive(struct conn *c)
 {
-    size_t room = ANSWER_ROOM - c->answer_len;
+    size_t room = LOAD_ANSWER_ROOM - c->answer_len;
     ssize_t n;
 
     if (c->answered)
-        n = wire_discard(c->fd, c->answer_left);
+        n = receive_body(c);
     else
         n = recv(c->fd, c->answer + c->answer_len, room < ANSWER_READ ? room : ANSWER_READ, 0);
     if (n < 0 && errno == EAGAIN) {
@@ -217,7 +236,7 @@ static bool receive(struct conn *c)
         if ((uint64_t)n < c->answer_left)
             c->readable = c->gone;
         c->answer_left -= (uint64_t)n;
-        if (ops[load.op].receives)
+        if (load.operation->receives)
             tally_moved(&load.tally, (uint64_t)n, mono_us());
         return true;
     }
@@ -225,7 +244,7 @@ static bool receive(struct conn *c)
         c->readable = c->gone;
     c->answer_len += (size_t)n;
     n = (ssize_t)head_length((struct span){c->answer, c->answer_len});
-    if (n == 0 && c->answer_len == ANSWER_ROOM) {
+    if (n == 0 && c->answer_len == LOAD_ANSWER_ROOM) {
         errno = EMSGSIZE;
         return fail(c, "answer's head");
     }
@@ -235,13 +254,24 @@ static bool receive(struct conn *c)
 /* The answer is complete. */
 static void finish(struct conn *c)
 {
-    if (c->body_sent < c->body_bytes) {
+    struct iovec left[3];
+    bool sends = c->body.content != NULL;
+    const char *why;
+
+    if (c->head_sent < c->head_len || body_peek(&c->body, left)) {
         tally_error(&load.tally, "success before the whole body was sent");
         conn_close(c);
         return;
     }
-    tally_op(&load.tally, ops[load.op].receives ? load.size : c->body_bytes, mono_us() - c->started_us);
-    if (c->last)
+    if (load.operation->reads && c->text)
+        c->text[c->text_len] = '\0';
+    why = load.operation->take(c);
+    if (why)
+        tally_error(&load.tally, "%s: %.200s", why, c->text);
+    else
+        tally_op(&load.tally, load.operation->receives || sends ? load.content.size : 0,
+                 mono_us() - c->started_us);
+    if (c->last || why)
         conn_close(c);
 }
 
@@ -259,6 +289,22 @@ static void run(struct conn *c)
         }
         if (!start(c))
             return;
+    }
+}
+
+void load_wake(void)
+{
+    load.wake = true;
+}
+
+/* Those that wait look again, until none of them has anything to tell the others. */
+static void run_idle(void)
+{
+    while (load.wake) {
+        load.wake = false;
+        for (unsigned i = 0; i < load.conns; i++)
+            if (load.all[i].idle && start(&load.all[i]))
+                run(&load.all[i]);
     }
 }
 
@@ -284,8 +330,10 @@ static void serve(bool cut)
             }
             c->readable = c->readable || (events[i].events & EPOLLIN);
             c->gone = c->gone || (events[i].events & WIRE_GONE);
-            run(c);
+            if (!c->idle)
+                run(c);
         }
+        run_idle();
     }
 }
 
@@ -303,51 +351,49 @@ static void begin(void)
         if (start(c))
             run(c);
     }
+    run_idle();
 }
 
-/* Fills the body buffer; the hash of the whole body when it is to be signed. */
-static const char *prepare_body(bool is_signed)
+static const struct operation *parse_op(const char *text)
 {
-    static char hex[2 * SHA256_BYTES + 1];
-    uint8_t digest[SHA256_BYTES];
-    uint64_t x = 0x9E3779B97F4A7C15u;
-    struct sha256 h;
-
-    for (size_t i = 0; i < BODY_BUFFER; i += sizeof(x)) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        memcpy(load.body + i, &x, sizeof(x));
-    }
-    if (!is_signed)
-        return "UNSIGNED-PAYLOAD";
-    sha256_init(&h);
-    for (uint64_t done = 0; done < load.size; done += BODY_BUFFER)
-        sha256_add(&h, load.body, load.size - done < BODY_BUFFER ? (size_t)(load.size - done) : BODY_BUFFER);
-    sha256_end(&h, digest);
-    hex_encode(digest, sizeof(digest), hex);
-    return hex;
+    if (strcmp(operation_multipart.name, text) == 0)
+        return &operation_multipart;
+    for (size_t i = 0; i < operation_count; i++)
+        if (strcmp(operations[i].name, text) == 0)
+            return &operations[i];
+    die("--op: there is no '%s'", text);
 }
 
-static enum op parse_op(const char *text)
+static enum payload parse_payload(const char *text)
 {
-    for (enum op op = 0; op < OP_COUNT; op++)
-        if (strcmp(ops[op].name, text) == 0)
-            return op;
-    die("--op: '%s' is none of put, get, delete, bucket", text);
-}
-
-static bool parse_payload(const char *text)
-{
-    if (strcmp(text, "signed") != 0 && strcmp(text, "unsigned") != 0)
-        die("--payload: '%s' is neither signed nor unsigned", text);
-    return text[0] == 's';
+    for (enum payload p = 0; p < PAYLOAD_COUNT; p++)
+        if (strcmp(payload_names[p], text) == 0)
+            return p;
+    die("--payload: '%s' is none of unsigned, signed, chunks, trailer", text);
 }
 
 static const char usage[] =
     "usage: load --endpoint 127.0.0.1:PORT --bucket NAME --access-key ID --secret-key SECRET\n"
-    "            [--region us-east-1] --op put|get|delete|bucket [--size BYTES] [--conns N]\n"
-    "            [--payload unsigned|signed] [--keys N] (--count N | --seconds N [--cut])";
+    "            [--region us-east-1] --op put|get|delete|bucket|list|delete-many|multipart\n"
+    "            [--size BYTES] [--object BYTES, in parts of --size] [--per-request KEYS] [--conns N]\n"
+    "            [--payload unsigned|signed|chunks|trailer] [--presigned] [--keys N]\n"
+    "            (--count N | --seconds N [--cut])";
+
+/* Contradictions would measure something else than was asked for. */
+static void check(const char *access_key, const char *secret_key, uint64_t size, uint64_t seconds, bool cut)
+{
+    bool multipart = load.operation == &operation_multipart;
+
+    if (!load.operation || !load.port || !load.bucket || !access_key || !secret_key || !load.conns ||
+        !(load.count || seconds) || (cut && !seconds))
+        die("%s", usage);
+    if (multipart && (!load.count || !size || !load.object_bytes))
+        die("--op multipart wants --count, --size and --object");
+    if (load.presigned && !load.operation->receives)
+        die("--presigned is for --op get");
+    if (load.per_request == 0 || load.per_request > 1000)
+        die("--per-request wants 1 to 1000");
+}
 
 int main(int argc, char **argv)
 {
@@ -359,19 +405,24 @@ int main(int argc, char **argv)
                                             {"op", required_argument, NULL, 'o'},
                                             {"size", required_argument, NULL, 'z'},
                                             {"conns", required_argument, NULL, 'c'},
+                                            {"object", required_argument, NULL, 'j'},
+                                            {"per-request", required_argument, NULL, 'q'},
                                             {"payload", required_argument, NULL, 'p'},
+                                            {"presigned", no_argument, NULL, 'u'},
                                             {"keys", required_argument, NULL, 'k'},
                                             {"count", required_argument, NULL, 'n'},
                                             {"seconds", required_argument, NULL, 't'},
                                             {"cut", no_argument, NULL, 'x'},
                                             {0}};
     const char *access_key = NULL, *secret_key = NULL, *region = "us-east-1";
-    bool is_signed = false, cut = false;
-    uint64_t seconds = 0;
+    enum payload payload = PAYLOAD_UNSIGNED;
+    uint64_t seconds = 0, size = 0;
+    bool cut = false;
     char fields[160];
     int option;
 
     load.conns = 1;
+    load.per_request = 1000;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
         case 'e': load.port = parse_endpoint("--endpoint", optarg); break;
@@ -379,10 +430,13 @@ int main(int argc, char **argv)
         case 'a': access_key = optarg; break;
         case 's': secret_key = optarg; break;
         case 'r': region = optarg; break;
-        case 'o': load.op = parse_op(optarg); break;
-        case 'z': load.size = parse_size("--size", optarg); break;
+        case 'o': load.operation = parse_op(optarg); break;
+        case 'z': size = parse_size("--size", optarg); break;
+        case 'j': load.object_bytes = parse_size("--object", optarg); break;
+        case 'q': load.per_request = parse_size("--per-request", optarg); break;
         case 'c': load.conns = (unsigned)parse_size("--conns", optarg); break;
-        case 'p': is_signed = parse_payload(optarg); break;
+        case 'p': payload = parse_payload(optarg); break;
+        case 'u': load.presigned = true; break;
         case 'k': load.keys = parse_size("--keys", optarg); break;
         case 'n': load.count = parse_size("--count", optarg); break;
         case 't': seconds = parse_size("--seconds", optarg); break;
@@ -390,12 +444,9 @@ int main(int argc, char **argv)
         default: die("%s", usage);
         }
     }
-    if (!load.port || !load.bucket || !access_key || !secret_key || !load.conns || !(load.count || seconds) ||
-        (cut && !seconds))
-        die("%s", usage);
-
+    check(access_key, secret_key, size, seconds, cut);
     signer_init(&load.signer, access_key, secret_key, region);
-    load.payload = prepare_body(is_signed);
+    content_init(&load.content, payload, size);
     load.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (load.epoll_fd < 0)
         die("epoll: %s", strerror(errno));
@@ -405,9 +456,13 @@ int main(int argc, char **argv)
     serve(cut);
 
     snprintf(fields, sizeof(fields), "\"op\": \"%s\", \"payload\": \"%s\", \"size\": %llu, \"conns\": %u, ",
-             ops[load.op].name, is_signed ? "signed" : "unsigned", (unsigned long long)load.size, load.conns);
+             load.operation->name, payload_names[payload], (unsigned long long)size, load.conns);
     tally_print(&load.tally, fields, stdout);
     tally_free(&load.tally);
+    for (unsigned i = 0; i < load.conns; i++) {
+        free(load.all[i].text);
+        free(load.all[i].document);
+    }
     free(load.all);
     return load.tally.errors ? 1 : 0;
 }

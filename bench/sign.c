@@ -48,29 +48,98 @@ void signer_now(struct signer *s, time_t now)
     }
 }
 
-size_t signer_print(const struct signer *s, const struct signed_request *r, char *out, size_t room)
+/* "AWS4-HMAC-SHA256..." LF time LF scope LF rest, by the day's key, in hex. */
+static void seal(const struct signer *s, const char *kind, const char *rest, char out[static SIGNATURE_CHARS])
 {
-    static const char names[] = "host;x-amz-content-sha256;x-amz-date";
-    char canonical[4096], to_sign[512], hex[2 * SHA256_BYTES];
-    uint8_t digest[SHA256_BYTES];
-    int n;
+    char text[512];
+    uint8_t mac[SHA256_BYTES];
+    int n = snprintf(text, sizeof(text), "%s\n%s\n%s/%s/s3/aws4_request\n%s", kind, s->at, s->day, s->region,
+                     rest);
 
-    n = snprintf(canonical, sizeof(canonical),
-                 "%s\n%s\n%s\nhost:%s\nx-amz-content-sha256:%s\nx-amz-date:%s\n\n%s\n%s", r->method, r->path,
-                 r->query, r->host, r->payload, s->at, names, r->payload);
-    if (n < 0 || (size_t)n >= sizeof(canonical))
-        die("request too long to sign: %s", r->path);
-    sha256_of((struct span){canonical, (size_t)n}, digest);
+    hmac_sha256(&s->key, (struct span){text, (size_t)n}, mac);
+    hex_encode(mac, sizeof(mac), out);
+}
+
+/* `canonical`: what snprintf made of the canonical request. */
+static void seal_request(const struct signer *s, const char *canonical, int len, size_t room,
+                         char out[static SIGNATURE_CHARS])
+{
+    char hex[SIGNATURE_CHARS + 1] = "";
+    uint8_t digest[SHA256_BYTES];
+
+    if (len < 0 || (size_t)len >= room)
+        die("request too long to sign");
+    sha256_of((struct span){canonical, (size_t)len}, digest);
     hex_encode(digest, sizeof(digest), hex);
-    n = snprintf(to_sign, sizeof(to_sign), "AWS4-HMAC-SHA256\n%s\n%s/%s/s3/aws4_request\n%.*s", s->at, s->day,
-                 s->region, (int)sizeof(hex), hex);
-    hmac_sha256(&s->key, (struct span){to_sign, (size_t)n}, digest);
-    hex_encode(digest, sizeof(digest), hex);
-    n = snprintf(out, room,
-                 "Host: %s\r\nX-Amz-Date: %s\r\nX-Amz-Content-Sha256: %s\r\nAuthorization: AWS4-HMAC-SHA256 "
-                 "Credential=%s/%s/%s/s3/aws4_request, SignedHeaders=%s, Signature=%.*s\r\n",
-                 r->host, s->at, r->payload, s->access_key, s->day, s->region, names, (int)sizeof(hex), hex);
-    if (n < 0 || (size_t)n >= room)
-        die("signed fields do not fit in %zu bytes", room);
-    return (size_t)n;
+    seal(s, "AWS4-HMAC-SHA256", hex, out);
+}
+
+static size_t fits(int len, size_t room)
+{
+    if (len < 0 || (size_t)len >= room)
+        die("what is signed does not fit in %zu bytes", room);
+    return (size_t)len;
+}
+
+size_t signer_print(const struct signer *s, const struct signed_request *r, char *out, size_t room,
+                    char signature[static SIGNATURE_CHARS])
+{
+    char canonical[4096], names[160] = "host;x-amz-content-sha256;x-amz-date", lines[256] = "";
+    size_t names_len = strlen(names), lines_len = 0, n;
+
+    n = fits(snprintf(out, room, "Host: %s\r\nX-Amz-Date: %s\r\nX-Amz-Content-Sha256: %s\r\n", r->host, s->at,
+                      r->payload),
+             room);
+    for (size_t i = 0; i < r->field_count; i++) {
+        const struct signed_field *f = &r->fields[i];
+
+        names_len += fits(snprintf(names + names_len, sizeof(names) - names_len, ";%s", f->name),
+                          sizeof(names) - names_len);
+        lines_len +=
+            fits(snprintf(lines + lines_len, sizeof(lines) - lines_len, "%s:%s\n", f->name, f->value),
+                 sizeof(lines) - lines_len);
+        n += fits(snprintf(out + n, room - n, "%s: %s\r\n", f->name, f->value), room - n);
+    }
+    seal_request(s, canonical,
+                 snprintf(canonical, sizeof(canonical),
+                          "%s\n%s\n%s\nhost:%s\nx-amz-content-sha256:%s\nx-amz-date:%s\n%s\n%s\n%s",
+                          r->method, r->path, r->query, r->host, r->payload, s->at, lines, names, r->payload),
+                 sizeof(canonical), signature);
+    return n + fits(snprintf(out + n, room - n,
+                             "Authorization: AWS4-HMAC-SHA256 Credential=%s/%s/%s/s3/aws4_request, "
+                             "SignedHeaders=%s, Signature=%.*s\r\n",
+                             s->access_key, s->day, s->region, names, SIGNATURE_CHARS, signature),
+                    room - n);
+}
+
+size_t signer_presign(const struct signer *s, const struct signed_request *r, char *out, size_t room)
+{
+    char canonical[4096], signature[SIGNATURE_CHARS];
+    size_t n = fits(snprintf(out, room,
+                             "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=%s%%2F%s%%2F%s%%2Fs3%%2F"
+                             "aws4_request&X-Amz-Date=%s&X-Amz-Expires=3600&X-Amz-SignedHeaders=host",
+                             s->access_key, s->day, s->region, s->at),
+                    room);
+
+    seal_request(s, canonical,
+                 snprintf(canonical, sizeof(canonical), "%s\n%s\n%s\nhost:%s\n\nhost\nUNSIGNED-PAYLOAD",
+                          r->method, r->path, out, r->host),
+                 sizeof(canonical), signature);
+    return n +
+           fits(snprintf(out + n, room - n, "&X-Amz-Signature=%.*s", SIGNATURE_CHARS, signature), room - n);
+}
+
+void signer_chunk(const struct signer *s, const uint8_t digest[static SHA256_BYTES],
+                  char signature[static SIGNATURE_CHARS])
+{
+    static const char empty[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    char rest[3 * SIGNATURE_CHARS + 4], *p = rest;
+
+    p = span_put(p, (struct span){signature, SIGNATURE_CHARS});
+    p = span_put(p, SPAN("\n"));
+    p = span_put(p, span_of(empty));
+    p = span_put(p, SPAN("\n"));
+    hex_encode(digest, SHA256_BYTES, p);
+    p[SIGNATURE_CHARS] = '\0';
+    seal(s, "AWS4-HMAC-SHA256-PAYLOAD", rest, signature);
 }

@@ -2,7 +2,8 @@
  *
  * One process, one thread, one port. The bytes of a PUT are counted and dropped inside the kernel
  * (MSG_TRUNC), those of a GET come from one warm buffer, so that next to no CPU of the machine goes
- * here instead of to what is measured. Of each object it remembers length and stamp.
+ * here instead of to what is measured. Of each object it remembers length and stamp; of uploads in parts
+ * nothing: each step is answered. With --keys N every bucket lists N keys (listing.h).
  *
  *   HEAD ---------> BODY -------> ANSWER
  *    ^  \____________________________^ |      HEAD: until the blank line; BODY: Content-Length bytes,
@@ -15,6 +16,7 @@
  * for (then the next byte is a new edge); after the peer's end there is no further edge, so then
  * only a refusal ends the reading. */
 #include "base/list.h"
+#include "bench/listing.h"
 #include "bench/objects.h"
 #include "bench/wire.h"
 
@@ -47,8 +49,12 @@ struct conn {
     uint64_t body_left;    /* of the request, not in `in` */
     uint64_t share;        /* bytes it may still read in this tick */
     struct object *object; /* to be stored when the body is complete */
+    uint64_t put_bytes;
+    enum { AS_PUT, AS_CREATED, AS_COMPLETED } as; /* how it is answered then */
     size_t out_len, out_done;
-    uint64_t data_left; /* to send behind `out` */
+    uint64_t data_left; /* to send behind `out`: the end of the page, or what sink.data repeats */
+    size_t page_len;    /* 0: not from the page */
+    char *page;         /* LISTING_PAGE_ROOM, once there was one */
     char out[1024], in[HEAD_ROOM];
 };
 
@@ -57,6 +63,7 @@ static struct sink {
     struct list paused;
     int epoll_fd;
     uint64_t share; /* bytes per tick, UINT64_MAX without --slow */
+    uint64_t keys;  /* that a bucket lists */
     char date[64];
     char data[DATA_BYTES];
 } sink;
@@ -68,6 +75,7 @@ static void conn_close(struct conn *c)
     list_remove(&c->paused);
     close(c->fd);
     free(c->object);
+    free(c->page);
     free(c);
 }
 
@@ -83,7 +91,7 @@ static void answer(struct conn *c, const char *status, const char *fields, const
                   with_body ? (int)body.len : 0, body.at);
     c->out_len = (size_t)n;
     c->out_done = 0;
-    c->data_left = 0;
+    c->data_left = c->page_len = 0;
 }
 
 static void answer_empty(struct conn *c, const char *status, const char *fields)
@@ -94,7 +102,7 @@ static void answer_empty(struct conn *c, const char *status, const char *fields)
 
     c->out_len = (size_t)n;
     c->out_done = 0;
-    c->data_left = 0;
+    c->data_left = c->page_len = 0;
 }
 
 static void answer_error(struct conn *c, const char *status, const char *code, bool with_body)
@@ -172,6 +180,7 @@ static void answer_object(struct conn *c, struct span path, struct span range, b
         snprintf(content_range, sizeof(content_range), "Content-Range: bytes %llu-%llu/%llu\r\n",
                  (unsigned long long)first, (unsigned long long)last, (unsigned long long)bytes);
     c->data_left = bytes ? last - first + 1 : 0;
+    c->page_len = 0;
     c->out_len = (size_t)snprintf(
         c->out, sizeof(c->out),
         "HTTP/1.1 %s\r\nServer: sink\r\nDate: %s\r\nx-amz-request-id: sink\r\nLast-Modified: %s\r\n"
@@ -180,38 +189,59 @@ static void answer_object(struct conn *c, struct span path, struct span range, b
         (unsigned long long)c->data_left);
     c->out_done = 0;
     if (!with_body)
-        c->data_left = 0;
+        c->data_left = c->page_len = 0;
 }
 
-static void answer_get(struct conn *c, struct span path, struct span range, bool with_body)
+static void answer_page(struct conn *c, struct span query)
+{
+    if (!c->page)
+        c->page = must_alloc(LISTING_PAGE_ROOM);
+    c->page_len = listing_print(query, sink.keys, c->page);
+    c->out_len = (size_t)snprintf(c->out, sizeof(c->out),
+                                  "HTTP/1.1 200 OK\r\nServer: sink\r\nDate: %s\r\nx-amz-request-id: sink\r\n"
+                                  "Content-Type: application/xml\r\nContent-Length: %zu\r\n\r\n",
+                                  sink.date, c->page_len);
+    c->out_done = 0;
+    c->data_left = c->page_len;
+}
+
+static void answer_get(struct conn *c, struct span path, struct span query, struct span range, bool with_body)
 {
     static const char buckets[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListAllMyBucketsResult>"
                                   "<Owner><ID>sink</ID></Owner><Buckets/></ListAllMyBucketsResult>";
-    static const char listing[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult>"
-                                  "<KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>";
     struct span key = span_skip(path, 1);
 
     span_cut(&key, '/');
     if (key.len)
         answer_object(c, path, range, with_body);
+    else if (path.len > 1 && with_body)
+        answer_page(c, query);
     else if (path.len > 1)
-        answer(c, "200 OK", "x-amz-bucket-region: us-east-1\r\n", "application/xml", SPAN(listing),
-               with_body);
+        answer_empty(c, "200 OK", "x-amz-bucket-region: us-east-1\r\n");
     else
         answer(c, "200 OK", "", "application/xml", SPAN(buckets), with_body);
 }
 
 /* The body of the request is complete. */
-static void finish_put(struct conn *c)
+static void finish_body(struct conn *c)
 {
-    char etag[48] = "";
+    static const char created[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><InitiateMultipartUploadResult>"
+                                  "<UploadId>upload-of-the-sink</UploadId></InitiateMultipartUploadResult>";
+    static const char completed[] =
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><CompleteMultipartUploadResult>"
+        "<ETag>&quot;51a40000000000000000000000000000-1&quot;</ETag>"
+        "</CompleteMultipartUploadResult>";
+    char etag[48];
 
-    if (c->object) {
-        print_etag(etag, c->object->bytes);
+    print_etag(etag, c->put_bytes);
+    if (c->object)
         objects_put(&sink.objects, c->object);
-        c->object = NULL;
+    c->object = NULL;
+    switch (c->as) {
+    case AS_PUT: answer_empty(c, "200 OK", etag); break;
+    case AS_CREATED: answer(c, "200 OK", "", "application/xml", SPAN(created), true); break;
+    case AS_COMPLETED: answer(c, "200 OK", "", "application/xml", SPAN(completed), true); break;
     }
-    answer_empty(c, "200 OK", etag);
     c->state = STATE_ANSWER;
 }
 
@@ -242,13 +272,18 @@ static void begin(struct conn *c, size_t head_len)
         struct span key = span_skip(path, 1);
 
         span_cut(&key, '/');
-        c->object = key.len ? object_make(path, decoded, value[STAMP]) : NULL;
+        c->object = key.len && !target.len ? object_make(path, decoded, value[STAMP]) : NULL;
+        c->put_bytes = decoded;
+        c->as = AS_PUT;
+        c->state = STATE_BODY;
+    } else if (span_is(method, "POST")) {
+        c->as = span_starts(target, SPAN("uploads")) ? AS_CREATED : AS_COMPLETED;
         c->state = STATE_BODY;
     } else if (span_is(method, "DELETE")) {
         objects_remove(&sink.objects, path);
         answer_empty(c, "204 No Content", "");
     } else if (span_is(method, "GET") || span_is(method, "HEAD")) {
-        answer_get(c, path, value[RANGE], span_is(method, "GET"));
+        answer_get(c, path, target, value[RANGE], span_is(method, "GET"));
     } else {
         answer_error(c, "501 Not Implemented", "NotImplemented", true);
     }
@@ -293,7 +328,7 @@ static bool step_body(struct conn *c)
     ssize_t n;
 
     if (c->body_left == 0) {
-        finish_put(c);
+        finish_body(c);
         return true;
     }
     if (ask == 0) {
@@ -318,9 +353,12 @@ static bool step_answer(struct conn *c)
     struct iovec parts[2] = {{c->out + c->out_done, c->out_len - c->out_done},
                              {sink.data, c->data_left < DATA_BYTES ? (size_t)c->data_left : DATA_BYTES}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = c->data_left ? 2 : 1};
-    ssize_t n = sendmsg(c->fd, &message, MSG_NOSIGNAL);
     size_t head_sent;
+    ssize_t n;
 
+    if (c->page_len)
+        parts[1] = (struct iovec){c->page + (c->page_len - c->data_left), (size_t)c->data_left};
+    n = sendmsg(c->fd, &message, MSG_NOSIGNAL);
     if (n < 0) {
         if (errno != EAGAIN)
             conn_close(c);
@@ -439,8 +477,10 @@ static void prepare(void)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"port", required_argument, NULL, 'p'}, {"slow", required_argument, NULL, 's'}, {0}};
+    static const struct option options[] = {{"port", required_argument, NULL, 'p'},
+                                            {"slow", required_argument, NULL, 's'},
+                                            {"keys", required_argument, NULL, 'k'},
+                                            {0}};
     int listener, option, timer_fd = -1;
     uint64_t slow = 0;
     uint16_t port = 0;
@@ -449,7 +489,8 @@ int main(int argc, char **argv)
         switch (option) {
         case 'p': port = parse_endpoint("--port", optarg); break;
         case 's': slow = parse_size("--slow", optarg); break;
-        default: die("usage: sink [--port PORT] [--slow BYTES_PER_S]");
+        case 'k': sink.keys = parse_size("--keys", optarg); break;
+        default: die("usage: sink [--port PORT] [--slow BYTES_PER_S] [--keys N]");
         }
     }
     prepare();

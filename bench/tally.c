@@ -114,10 +114,11 @@ void tally_print(struct tally *t, const char *fields, FILE *out)
     if (t->ops)
         qsort(t->latency_us, t->ops, sizeof(t->latency_us[0]), compare);
     fprintf(out,
-            "{%s\"ops\": %llu, \"errors\": %llu, \"bytes\": %llu, \"moved_bytes\": %llu, \"seconds\": %.6f, "
+            "{%s\"ops\": %llu, \"errors\": %llu, \"bytes\": %llu, \"moved_bytes\": %llu, \"items\": %llu, "
+            "\"seconds\": %.6f, "
             "\"ops_per_s\": %.2f, \"mib_per_s\": %.2f, ",
             fields, (unsigned long long)t->ops, (unsigned long long)t->errors, (unsigned long long)t->bytes,
-            (unsigned long long)t->moved, seconds, (double)t->ops / seconds,
+            (unsigned long long)t->moved, (unsigned long long)t->items, seconds, (double)t->ops / seconds,
             (double)t->bytes / (1 << 20) / seconds);
     fprintf(out, "\"p50_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f, \"client_cpu_s\": %.6f, ",
             percentile(t, 50), percentile(t, 99), percentile(t, 100), own_cpu_s());

@@ -12,6 +12,7 @@ struct tally {
     uint64_t started_us, ended_us; /* monotonic */
     uint64_t ops, errors, bytes;   /* operations answered 2xx, failed ones, payload bytes of the former */
     uint64_t moved;                /* payload bytes sent or received, failed and unfinished ones too */
+    uint64_t items;                /* that the answers name: keys listed, keys deleted */
     uint64_t hinted;               /* answers whose x-s3mirror-replicas tells of a hint */
     uint64_t first_hinted_us;      /* since the start; meaningful when hinted > 0 */
     uint32_t *latency_us;          /* of each good operation */

@@ -1,69 +1,23 @@
-"""The measurements, a function each. Every one runs what it compares side by side, in an order that turns from
-round to round; those that share a gateway begin with a round that is not counted. The large PUT measures the raw
-baseline a second time as if it were something else: how far that ratio is from 1 is the noise of all of them."""
+"""The measurements of what was there first: PUT, GET, memory, a stalled backend, real servers; a function each. Every one
+runs what it compares side by side, in an order that turns from round to round; those that share a gateway begin with a
+round that is not counted. The large PUT measures the raw baseline a second time as if it were something else: how far
+that ratio is from 1 is the noise of all of them."""
 
 import signal
 import sys
 import time
-from dataclasses import dataclass
 
 from riglib.process import Failed
 
 from . import meter
+from .common import GIB, KIB, MIB, SMALL_CONNS, SMALL_KEYS, alternate, column, per_10000, size_name
 from .report import Figure
 
-GIB, MIB, KIB = 1 << 30, 1 << 20, 1 << 10
-SMALL_CONNS, SMALL_KEYS = 32, 64
-STALL_CONNS, STALL_BYTES = 8, 16 * MIB
 CPU_RATIO = 1.15
 SMALL_PUTS_PER_S, SMALL_GETS_PER_S, SMALL_CPU_S_PER_10000 = 8000, 18000, 1.0
 RSS_ONE_MIB, RSS_MANY_MIB, RSS_ALIKE = 32, 256, 1.10
+STALL_CONNS, STALL_BYTES = 8, 16 * MIB
 STALL_RATIO = 0.95
-
-
-@dataclass
-class Sizes:
-    """How much is moved. QUICK shows that everything works; only FULL gives figures to quote."""
-    rounds: int
-    large_rounds: int    # of the large objects, whose runs are short and whose target is a ratio
-    large: int           # bytes of the "1 GiB" object
-    seconds: int         # of each run of small objects
-    many: int            # connections of the slow PUTs
-    many_seconds: int
-    slow: int            # bytes a second that a slow sink takes from each connection
-    alike: tuple         # two sizes whose peak memory must be alike
-    stall_seconds: int   # of each run with a stalled backend
-    syncs: int
-
-
-FULL = Sizes(5, 9, GIB, 5, 200, 20, 1 * MIB, (100_000_000, 1_000_000_000), 30, 500)
-QUICK = Sizes(1, 1, 64 * MIB, 1, 50, 3, 1 * MIB, (10_000_000, 100_000_000), 12, 50)
-
-
-def size_name(size):
-    for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
-        if size % unit == 0:
-            return f"{size // unit} {name}"
-    return f"{size / 1e6:g} MB"
-
-
-def alternate(title, rounds, subjects, warm_up=True):
-    """{name: what to run} -> {name: [result of each round]}."""
-    names, results = list(subjects), {name: [] for name in subjects}
-    for number in range(0 if warm_up else 1, rounds + 1):
-        for name in names:
-            result = subjects[name]()
-            text = ", ".join(f"{key} {result[key]:.4g}" for key in ("mib_per_s", "ops_per_s", "cpu_s", "peak_rss_mib")
-                             if key in result)
-            print(f"{title}: {f'round {number}/{rounds}' if number else 'warm-up'}, {name}: {text}", file=sys.stderr)
-            if number:
-                results[name].append(result)
-        names = names[1:] + names[:1]
-    return results
-
-
-def column(results, key):
-    return [result[key] for result in results]
 
 
 def put_large(world, sizes):
@@ -87,10 +41,6 @@ def put_large(world, sizes):
                    column(got["raw"], "mib_per_s")),
             Figure(f"{work}, signed payload", "MiB/s", column(got["s3mirror signed"], "mib_per_s"), "raw",
                    column(got["raw"], "mib_per_s"))]
-
-
-def per_10000(results):
-    return [result["cpu_s"] / result["ops"] * 10000 for result in results]
 
 
 def put_small(world, sizes):

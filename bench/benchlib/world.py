@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from riglib import config
@@ -31,6 +31,9 @@ class Target:
     access_key: str = ACCESS_KEY
     secret_key: str = SECRET_KEY
     bucket: str = BUCKET
+
+    def at(self, bucket):
+        return replace(self, bucket=bucket)
 
 
 @dataclass
@@ -63,9 +66,9 @@ class World:
             end(child)
 
     @contextlib.contextmanager
-    def sinks(self, count=3, slow=None):
+    def sinks(self, count=3, **options):
         """`count` sinks: yields [(process, port)]."""
-        extra = ["--slow", str(slow)] if slow else []
+        extra = [word for name, value in options.items() if value for word in (f"--{name}", str(value))]
         with contextlib.ExitStack() as stack:
             yield [stack.enter_context(self._program(self.tool("sink"), *extra)) for _ in range(count)]
 
@@ -117,11 +120,11 @@ class World:
     # ---- real servers ----
 
     @contextlib.contextmanager
-    def rig(self):
-        """Three SeaweedFS and a gateway. Yields the gateway's Target and, for the client that goes to them
+    def rig(self, servers=3):
+        """So many SeaweedFS and a gateway. Yields the gateway's Target and, for the client that goes to them
         directly, a Target in a bucket of its own for each server."""
         place = ["--dir", str(self.work / "rig")]
-        up = subprocess.run([ROOT / "tools/rig", "up", *place, "--backends", "seaweedfs,seaweedfs,seaweedfs",
+        up = subprocess.run([ROOT / "tools/rig", "up", *place, "--backends", ",".join(["seaweedfs"] * servers),
                              "--buckets", BUCKET, "--binary", self.gateway, "--set", "loops=1",
                              *[word for text in self.settings for word in ("--set", text)]],
                             stdout=subprocess.PIPE, text=True, check=False)

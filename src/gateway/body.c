@@ -7,8 +7,9 @@
  *   PULL --all content, last chunk--> TAIL --trailer, end of the message--> WHOLE
  *     `-------------------------------- `---- anything that is not as announced --> REFUSED
  *
- * A transfer coding around either is taken off below, by the server. Content is handed on before its chunk's signature is known to
- * be good: whoever takes it must not let it become visible before ERR_EOF (the barrier). */
+ * A transfer coding around either is taken off below, by the server. Content is handed on before its chunk's signature
+ * is known to be good, and with body_pull before it is even hashed: whoever takes it must not let it become visible
+ * before ERR_EOF (the barrier). */
 #include "gateway/body.h"
 
 #include "gateway/gateway_private.h"
@@ -52,12 +53,10 @@ void body_fini(struct body *b)
 }
 
 /* Content has been put there. */
-static void take(struct body *b, const void *at, size_t len)
+static void took(struct body *b, size_t len)
 {
-    body_check_add(&b->check, at, len);
-    if (b->is_signed)
-        chunk_sign_add(&b->sign, at, len);
     b->bytes += len;
+    b->unseen += len;
 }
 
 /* What the connection said instead of more bytes. */
@@ -123,7 +122,7 @@ static enum err read_plain(struct body *b, void *at, size_t room, size_t *got)
     e = http_exchange_read(b->http, at, room < left ? room : (size_t)left, got);
     if (e != ERR_OK)
         return broken(b, e);
-    take(b, at, *got);
+    took(b, *got);
     return ERR_OK;
 }
 
@@ -150,7 +149,7 @@ static enum err read_data(struct body *b, char *at, size_t room, size_t *got)
         *got -= b->side_to;
     }
     s3_dechunk_took(&b->dechunk, *got);
-    take(b, at, *got);
+    took(b, *got);
     return ERR_OK;
 }
 
@@ -206,8 +205,9 @@ static enum err read_framed(struct body *b, char *at, size_t room, size_t *got)
     return ERR_OK;
 }
 
-enum err body_read(struct body *b, void *at, size_t room, size_t *got)
+enum err body_pull(struct body *b, void *at, size_t room, size_t *got)
 {
+    assert(b->unseen == 0);
     *got = 0;
     switch (b->state) {
     case BODY_PULL: return b->framed ? read_framed(b, at, room, got) : read_plain(b, at, room, got);
@@ -215,6 +215,24 @@ enum err body_read(struct body *b, void *at, size_t room, size_t *got)
     case BODY_WHOLE: return ERR_EOF;
     default: return ERR_INVALID;
     }
+}
+
+void body_seen(struct body *b, const void *at, size_t len)
+{
+    assert(len == b->unseen);
+    body_check_add(&b->check, at, len);
+    if (b->is_signed)
+        chunk_sign_add(&b->sign, at, len);
+    b->unseen = 0;
+}
+
+enum err body_read(struct body *b, void *at, size_t room, size_t *got)
+{
+    enum err e = body_pull(b, at, room, got);
+
+    if (e == ERR_OK)
+        body_seen(b, at, *got);
+    return e;
 }
 
 enum err body_document(struct exchange *x, size_t most, enum s3_code too_long, struct span *out)

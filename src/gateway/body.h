@@ -35,6 +35,7 @@ struct body {
     enum { BODY_PULL, BODY_TAIL, BODY_WHOLE, BODY_REFUSED } state;
     bool framed, is_signed;
     uint64_t bytes; /* of content so far */
+    size_t unseen;  /* the last of them, which body_seen is due for */
     struct body_check check;
     struct s3_dechunk dechunk;
     struct chunk_sign sign;
@@ -57,6 +58,12 @@ void body_fini(struct body *b);
  * ERR_OK: *got >= 1. ERR_AGAIN: the operation's `body` will fire. ERR_EOF: whole and verified.
  * Others: it is refused, with b->code and b->message; it stays so. */
 enum err body_read(struct body *b, void *at, size_t room, size_t *got) MUST_CHECK;
+
+/* The same in two steps, for who sends content on: what has been read is in the processor's caches, and is copied out of
+ * them faster before it is hashed than after. ERR_OK from body_pull: body_seen follows, with these bytes, before anything else is
+ * asked of the body. */
+enum err body_pull(struct body *b, void *at, size_t room, size_t *got) MUST_CHECK;
+void body_seen(struct body *b, const void *at, size_t len);
 
 static inline bool body_is_whole(const struct body *b)
 {

@@ -246,9 +246,9 @@ static enum err write_file(struct exchange *x)
                    "is the last.");
             return ERR_INVALID;
         }
-        body_check_add(&p->check, room.iov_base, got);
         p->written += got;
         write_filled(x->write, got);
+        body_check_add(&p->check, room.iov_base, got); /* after the sends, as in writing_pump */
     }
     p->state = POST_TAIL;
     return ERR_OK;

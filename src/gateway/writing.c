@@ -90,7 +90,7 @@ void writing_pump(struct exchange *x)
         enum err e = x->body.bytes < x->request.body_bytes ? write_room(x->write, &room) : ERR_OK;
 
         if (e == ERR_OK)
-            e = body_read(&x->body, room.iov_base, room.iov_len, &got);
+            e = body_pull(&x->body, room.iov_base, room.iov_len, &got);
         if (e == ERR_AGAIN)
             return;
         if (e == ERR_EOF) {
@@ -102,6 +102,8 @@ void writing_pump(struct exchange *x)
         } else {
             x->body_bytes_in += got;
             write_filled(x->write, got);
+            /* after the sends; the bytes are still there: the last chunk is the ring's to its end */
+            body_seen(&x->body, room.iov_base, got);
         }
     }
 }

@@ -12,17 +12,31 @@
  * folder Z/ that is there is walked next, by itself (a segment); siblings of Y/ too; what is not there is crossed
  * off. Siblings of a folder that `after` itself is in have been listed: they are skipped.
  *
+ * Most keys have no such folder beside them, and still each page would cost a look. So the piece is asked for from a
+ * little before `after`: what may be hidden then comes by itself, and a few entries are repeated. Where they are many, or
+ * the folder is there and does not end with the piece, it is asked for from `after` on, as above.
+ *
  * Memory is the page and some texts, whatever the number of folders. */
 #include "replica/list_steps.h"
 
 enum step { STEP_START, STEP_MAIN, STEP_LOOK_IN, STEP_LOOK_BEHIND };
 
-enum { NOWHERE = UINT16_MAX };
+enum {
+    NOWHERE = UINT16_MAX,
+    REPEATS = 4, /* so many entries more are asked for where some are likely to be repeated; 1 of few */
+    MANY = 100,
+    EXTENSION_CHARS_MAX = 8,
+};
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
 
 static bool ask_main(struct list_walk *w, struct list_ask *ask)
 {
     return walk_ask(w, ask, STEP_MAIN, &w->prefix, w->path.from.len ? &w->path.from : NULL, w->grouped,
-                    w->most, w->page);
+                    w->most + w->path.repeats, w->page);
 }
 
 /* Asked for what comes behind the key k, one server leaves the folder k/ out. */
@@ -33,12 +47,58 @@ static bool hides_own_folder(const struct list_text *after)
     return text.len && !span_ends(text, SPAN("/")) && !span_ends(text, SPAN("/" PAGE_LAST));
 }
 
-static bool start(struct list_walk *w, struct list_ask *ask)
+/* The length of a name without what looks like its extensions: "x/b-1.tar.gz" without ".tar.gz". */
+static size_t stem_length(struct span key, size_t from)
 {
+    size_t end = key.len;
+
+    for (size_t at = key.len; at > from + 1 && key.at[at - 1] != '/'; at--) {
+        char next = at < key.len ? key.at[at] : '\0';
+
+        if (key.at[at - 1] == '.' && (next < 'A' || end - at > EXTENSION_CHARS_MAX))
+            break;
+        if (key.at[at - 1] == '.' && key.at[at - 2] != '/')
+            end = at - 1;
+    }
+    return end;
+}
+
+/* Makes of a text the place right before it, with nothing between the two in either order: "k-9" becomes "k-8\u10ffff". Asked
+ * for what comes behind that place a server has no reason to leave the folder k-9/ out. False: there is none that is text. */
+static bool step_before(struct list_text *t, struct span prefix)
+{
+    char c = t->len > prefix.len ? t->at[t->len - 1] : '\0';
+
+    if (c <= '!' || c > '~')
+        return false;
+    t->at[t->len - 1] = c == '0' ? '.' : (char)(c - 1); /* '/' is elsewhere in the order of paths */
+    text_add(t, SPAN(PAGE_LAST));
+    return true;
+}
+
+/* To before the stem of `after`: a few entries are repeated. The length of the stem; 0: that cannot be. */
+static size_t step_back(struct list_text *from, struct span prefix)
+{
+    size_t stem = stem_length(text_span(from), prefix.len);
+
+    from->len = (uint16_t)stem;
+    return step_before(from, prefix) ? stem : 0;
+}
+
+static bool start(struct list_walk *w, struct list_ask *ask, bool back)
+{
+    bool hides = hides_own_folder(&w->start);
+    size_t stem = 0;
+
     w->prefix = w->whole;
     w->after = w->path.from = w->start;
     w->path.below.len = 0;
-    w->path.pending = w->after.len + hides_own_folder(&w->after);
+    if (hides && back)
+        stem = step_back(&w->path.from, text_span(&w->prefix));
+    if (!stem)
+        w->path.from = w->start;
+    w->path.repeats = !stem ? 0 : w->most < MANY ? 1 : REPEATS;
+    w->path.pending = stem ? (uint32_t)stem : (uint32_t)w->after.len + hides;
     w->path.cleared = 0;
     w->path.segment = false;
     return ask_main(w, ask);
@@ -49,6 +109,7 @@ static bool walk_segment(struct list_walk *w, struct list_ask *ask)
 {
     w->after.len = 0;
     w->path.pending = w->path.cleared = 0;
+    w->path.repeats = 0;
     w->path.segment = true;
     return ask_main(w, ask);
 }
@@ -114,8 +175,10 @@ static bool is_new_behind(const struct list_walk *w)
 
 static bool emit(struct list_walk *w, uint32_t n, bool pending)
 {
-    bool is_cut = n < w->page->count, truncated = w->truncated && !w->path.beyond;
+    bool is_cut, truncated = w->truncated && !w->path.beyond;
 
+    n = least(n, w->most);
+    is_cut = n < w->page->count;
     replica_page_cut(w->page, 0, n);
     return walk_over(w, is_cut || truncated || pending || w->path.segment,
                      is_cut || (truncated && !w->path.segment && is_new_behind(w)));
@@ -129,17 +192,21 @@ static bool look_behind(struct list_walk *w, struct list_ask *ask, uint32_t open
     return walk_ask(w, ask, STEP_LOOK_BEHIND, &w->folder, &w->scratch, w->grouped, 2, &w->few);
 }
 
-static bool look_in(struct list_walk *w, struct list_ask *ask, uint32_t hidden)
+static bool look_in_itself(struct list_walk *w, struct list_ask *ask)
 {
-    (void)!text_set(&w->folder, span_head(text_span(&w->after), hidden));
-    text_add(&w->folder, SPAN("/"));
-    w->path.pending = hidden;
     return walk_ask(w, ask, STEP_LOOK_IN, &w->folder, NULL, false, 1, &w->few);
 }
 
-static uint32_t least(uint32_t a, uint32_t b)
+/* There is a server that looks for "k/" among all names that begin with k: what comes right before is asked for instead. */
+static bool look_in(struct list_walk *w, struct list_ask *ask, uint32_t hidden)
 {
-    return a < b ? a : b;
+    (void)!text_set(&w->folder, span_head(text_span(&w->after), hidden));
+    w->scratch = w->folder;
+    text_add(&w->folder, SPAN("/"));
+    w->path.pending = hidden;
+    if (step_before(&w->scratch, text_span(&w->prefix)))
+        return walk_ask(w, ask, STEP_LOOK_IN, &w->prefix, &w->scratch, false, 2, &w->few);
+    return look_in_itself(w, ask);
 }
 
 /* What is greater than `last` by bytes is a folder's whose siblings it is one of: more of them may come. */
@@ -150,6 +217,13 @@ static uint32_t up_to_last(const struct list_walk *w)
     if (!w->truncated || w->path.beyond || span_cmp(last, text_span(&w->after)) <= 0)
         return w->page->count;
     return replica_page_rank(w->page, last);
+}
+
+/* Stepping back has led into a folder beside `after`, which is one of its siblings: some have been listed before. */
+static bool is_stem(const struct list_walk *w, uint32_t open)
+{
+    return w->path.repeats && open < w->after.len &&
+           span_starts(text_span(&w->after), span_head(text_span(&w->path.last), open));
 }
 
 /* What of the page is right? A look costs less than a page that is mostly left. */
@@ -166,12 +240,14 @@ static bool decide(struct list_walk *w, struct list_ask *ask)
     by_siblings = siblings.at && (!folder.at || span_cmp(siblings, folder) < 0);
     if (by_siblings || folder.at)
         n = least(n, less_than(w->page, by_siblings ? siblings : folder));
+    if (by_siblings && is_stem(w, open))
+        return start(w, ask, false);
     if (by_siblings && 2 * n < w->page->count)
         return look_behind(w, ask, open);
-    if (folder.at && n == 0)
+    if (folder.at && (n == 0 || (!by_siblings && 2 * n < w->page->count)))
         return look_in(w, ask, hidden);
     if (n == 0) /* nothing is there; a segment was a moment ago */
-        return w->path.segment ? start(w, ask) : walk_over(w, false, false);
+        return w->path.segment ? start(w, ask, true) : walk_over(w, false, false);
     return emit(w, n, folder.at);
 }
 
@@ -216,6 +292,8 @@ static bool after_main(struct list_walk *w, struct list_ask *ask)
     end = w->path.below.len ? less_than(p, text_span(&w->path.below)) : had;
     w->path.beyond = end < had;
     replica_page_cut(p, replica_page_rank(p, text_span(&w->after)), end);
+    if (w->truncated && w->path.repeats && list_path_cmp(text_span(&w->path.last), text_span(&w->after)) <= 0)
+        return start(w, ask, false); /* nearly all was repeated */
     if (p->count == 0 && w->truncated && !w->path.beyond)
         return list_path_cmp(text_span(&w->path.last), text_span(&w->path.from)) > 0 ? skip(w, ask)
                                                                                      : walk_fail(w);
@@ -226,11 +304,25 @@ static bool after_main(struct list_walk *w, struct list_ask *ask)
 static bool after_look_in(struct list_walk *w, struct list_ask *ask)
 {
     struct replica_entry group = {.key = text_span(&w->folder), .is_group = true, .etag = SPAN_EMPTY};
-    bool found = w->few.count != 0;
+    bool found = false, is_past = !w->truncated;
+    uint32_t n;
 
+    if (w->truncated && !w->few.count)
+        return walk_fail(w);
+    for (uint32_t at = 0; at < w->few.count; at++) {
+        struct span key = replica_page_get(&w->few, at).key;
+
+        found = found || span_starts(key, group.key);
+        is_past = is_past || list_path_cmp(key, group.key) > 0;
+    }
+    if (!found && !is_past)
+        return look_in_itself(w, ask);
     w->truncated = w->path.truncated;
     if (!found)
         return decide(w, ask);
+    n = least(up_to_last(w), less_than(w->page, group.key));
+    if (n)
+        return emit(w, n, true);
     if (w->grouped) {
         replica_page_clear(w->page);
         return replica_page_add(w->page, &group) ? walk_over(w, true, false) : walk_fail(w);
@@ -275,7 +367,7 @@ static bool after_look_behind(struct list_walk *w, struct list_ask *ask)
 bool list_path_next(struct list_walk *w, struct list_ask *ask)
 {
     switch ((enum step)w->step) {
-    case STEP_START: return start(w, ask);
+    case STEP_START: return start(w, ask, true);
     case STEP_MAIN: return after_main(w, ask);
     case STEP_LOOK_IN: return after_look_in(w, ask);
     case STEP_LOOK_BEHIND: return after_look_behind(w, ask);

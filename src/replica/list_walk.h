@@ -54,7 +54,7 @@ struct list_walk {
     uint32_t few_room[WALK_FEW_BYTES / sizeof(uint32_t)];
     struct { /* list_path.c */
         struct list_text from, below, last;
-        uint32_t pending, cleared;
+        uint32_t pending, cleared, repeats;
         bool segment, beyond, truncated;
     } path;
 };

@@ -31,13 +31,20 @@ static char *put_reference(char *at, unsigned code)
     return at + sprintf(at, "&#x%X;", code);
 }
 
+static bool is_plain(uint8_t c)
+{
+    return c >= 0x20 && c != '<' && c != '>' && c != '&' && c != '"' && c != 0x7f && c != 0xef;
+}
+
 /* At most 6 bytes for each. */
 static char *put_xml(char *at, struct span text)
 {
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = (uint8_t)text.at[i];
 
-        if (c == '<')
+        if (is_plain(c))
+            *at++ = (char)c;
+        else if (c == '<')
             at = span_put(at, SPAN("&lt;"));
         else if (c == '>')
             at = span_put(at, SPAN("&gt;"));
@@ -47,8 +54,7 @@ static char *put_xml(char *at, struct span text)
             at = span_put(at, SPAN("&quot;"));
         else if (c < 0x20 || c == 0x7f)
             at = put_reference(at, c);
-        else if (c == 0xef && text.len - i >= 3 && (uint8_t)text.at[i + 1] == 0xbf &&
-                 (uint8_t)text.at[i + 2] >= 0xbe) {
+        else if (text.len - i >= 3 && (uint8_t)text.at[i + 1] == 0xbf && (uint8_t)text.at[i + 2] >= 0xbe) {
             at = put_reference(at, 0xff00u | ((uint8_t)text.at[i + 2] | 0x40u)); /* U+FFFE, U+FFFF */
             i += 2;
         } else
@@ -76,18 +82,32 @@ static char *put_url(char *at, struct span text)
     return at;
 }
 
+/* Nothing is formatted: a listing has some ten of these for each key. */
+static char *put_tag(char *at, struct span before, struct span name, struct span behind)
+{
+    at = span_put(at, before);
+    at = span_put(at, name);
+    return span_put(at, behind);
+}
+
 static char *put_element(char *at, const char *name, struct span text, bool url)
 {
+    struct span tag = span_of(name);
+
     if (text.len == 0)
-        return at + sprintf(at, "<%s/>", name);
-    at += sprintf(at, "<%s>", name);
+        return put_tag(at, SPAN("<"), tag, SPAN("/>"));
+    at = put_tag(at, SPAN("<"), tag, SPAN(">"));
     at = url ? put_url(at, text) : put_xml(at, text);
-    return at + sprintf(at, "</%s>", name);
+    return put_tag(at, SPAN("</"), tag, SPAN(">"));
 }
 
 static char *put_number(char *at, const char *name, uint64_t number)
 {
-    return at + sprintf(at, "<%s>%llu</%s>", name, (unsigned long long)number, name);
+    struct span tag = span_of(name);
+
+    at = put_tag(at, SPAN("<"), tag, SPAN(">"));
+    at = span_put_u64(at, number);
+    return put_tag(at, SPAN("</"), tag, SPAN(">"));
 }
 
 /* ---- before the entries ---- */

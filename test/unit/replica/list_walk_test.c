@@ -150,6 +150,7 @@ static void check_listing(struct backend *b, struct span prefix, bool grouped, s
             w.truncated = answer(b, &ask);
         assert_int_equal(w.failed, ERR_OK);
         more = page.more;
+        assert_true(page.count <= most || b->order != LIST_ORDER_PATH);
         if (page.sure)
             assert_true(seen + page.count < count);
         if (page.count == 0)
