@@ -1,4 +1,5 @@
-/* Listings: which version gives all keys, once and page by page; in what order; and whether keys come encoded. */
+/* Listings: which version gives all keys, once and page by page; in what order; whether keys come encoded; and whether
+ * any are hidden. */
 #include "app/probe_private.h"
 
 #include "s3/list_read.h"
@@ -202,6 +203,29 @@ static void check_after(struct probe *p)
                sound ? "pages begin anywhere" : "folders are listed one by one at a page's begin");
 }
 
+/* An object below another one: listed, or hidden, or there can be none. */
+static void check_nested(struct probe *p)
+{
+    struct span prefix = s3_query_encode(&p->kept, span_of(probe_text(p, "%snest", p->prefix)));
+    struct listing l = {.count = 0};
+    bool both, sound;
+
+    probe_put(p, probe_key(p, "nest"), SPAN("listed"));
+    both = probe_put(p, probe_key(p, "nest/egg"), SPAN("listed")) == 200;
+    list_page(p,
+              p->found.list_version == S3_LIST_V1
+                  ? probe_text(p, "prefix=%.*s", SPAN_ARG(prefix))
+                  : probe_text(p, "list-type=2&prefix=%.*s", SPAN_ARG(prefix)),
+              &l);
+    sound = l.good && l.count == (both ? 2u : 1u);
+    p->found.list_nested = sound ? S3_YES : S3_NO;
+    probe_find(p, "list_nested", "'nest' and 'nest/egg'",
+               !both   ? "there can only be one"
+               : sound ? "both"
+                       : "'nest/egg' is HIDDEN",
+               sound ? "what it lists is all there is" : "another replica is listed where there is one");
+}
+
 void probe_lists(struct probe *p)
 {
     for (size_t i = 0; i < KEYS; i++)
@@ -210,4 +234,5 @@ void probe_lists(struct probe *p)
     check_order(p);
     check_encoding(p);
     check_after(p);
+    check_nested(p);
 }

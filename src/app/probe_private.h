@@ -82,7 +82,7 @@ void probe_objects(struct probe *p);   /* probe_objects.c: etag_kind of single P
 void probe_checksums(struct probe *p); /* the same: checksum_headers */
 void probe_barriers(struct probe *p);  /* probe_barriers.c */
 void probe_uploads(struct probe *p);   /* probe_uploads.c: etag_kind, min_part, max_parts, barrier parts */
-void probe_lists(struct probe *p);     /* probe_lists.c: list_version, list_order, url_encode, list_after */
+void probe_lists(struct probe *p);     /* probe_lists.c: list_*, url_encode */
 void probe_keys(struct probe *p);      /* probe_keys.c: key_folding */
 
 /* --- probe_scratch.c --- */

@@ -90,6 +90,8 @@ static bool breaks_promise(const struct probe *p, size_t row)
         return told->url_encode > found->url_encode;
     if (strcmp(name, "list_after") == 0)
         return told->list_after > found->list_after;
+    if (strcmp(name, "list_nested") == 0)
+        return told->list_nested > found->list_nested;
     if (strcmp(name, "equal_parts") == 0)
         return told->equal_parts < found->equal_parts;
     if (strcmp(name, "max_parts") == 0)

@@ -86,14 +86,20 @@ bool amz_date_parse(struct span text, uint64_t *unix_s)
            combine(year, month, day, hour, minute, second, unix_s);
 }
 
+static bool is_utc(struct span zone)
+{
+    return span_is(zone, " GMT") || span_is(zone, " +0000") || span_is(zone, " -0000");
+}
+
 bool http_date_parse(struct span text, uint64_t *unix_s)
 {
+    enum { ZONE_AT = 25 };
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec", days[] = "SunMonTueWedThuFriSat";
     unsigned year, month = 0, day, hour, minute, second;
     bool known_day = false;
 
-    if (text.len != 29 || text.at[3] != ',' || text.at[4] != ' ' || text.at[7] != ' ' || text.at[11] != ' ' ||
-        text.at[16] != ' ' || text.at[19] != ':' || text.at[22] != ':' || !span_ends(text, SPAN(" GMT")))
+    if (!is_utc(span_skip(text, ZONE_AT)) || text.at[3] != ',' || text.at[4] != ' ' || text.at[7] != ' ' ||
+        text.at[11] != ' ' || text.at[16] != ' ' || text.at[19] != ':' || text.at[22] != ':')
         return false;
     for (unsigned i = 0; i < 7; i++)
         known_day |= memcmp(text.at, days + (size_t)i * 3, 3) == 0;

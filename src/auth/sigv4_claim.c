@@ -14,7 +14,7 @@ static enum s3_code fail(const char **message, enum s3_code code, const char *te
     return code;
 }
 
-/* The fields that matter here; each at most once. */
+/* The fields that matter here; each at most once. An Authorization without a value is none, as for S3. */
 struct found {
     const struct span *authorization, *amz_date, *date, *token;
 };
@@ -40,6 +40,8 @@ static bool find(const struct http_head *head, struct found *f)
             *wanted[w].at = &h->value;
         }
     }
+    if (f->authorization && !f->authorization->len)
+        f->authorization = NULL;
     return true;
 }
 

@@ -1,7 +1,7 @@
 /* What a listing is made of: the journal's rows of a range, and a page of one replica behind the same place.
  *
- * A page comes whole or not at all, so a replica that fails has shown nothing yet: another is asked for the same. The
- * one with the fewest hints in the bucket is taken, as it costs the fewest looks. A bucket without rows costs no reading
+ * A page comes whole or not at all, so a replica that fails has shown nothing yet: another is asked for the same. Of
+ * those that hide nothing the one with the fewest hints in the bucket is taken, as it costs the fewest looks. A bucket without rows costs no reading
  * of the journal at all. */
 #include "fanout/listing_private.h"
 
@@ -73,10 +73,18 @@ static bool lists_in_order(const struct replica *r)
     return !r->can || r->can->list_order != S3_LIST_ORDER_PATH;
 }
 
+/* What is stored there and not listed is in no row either: nothing would tell that it is missing. */
+static bool lists_all(const struct replica *r)
+{
+    return !r->can || r->can->list_nested != S3_NO;
+}
+
 static bool is_better(const struct replica *a, uint64_t a_hints, const struct replica *b, uint64_t b_hints)
 {
     if (replica_usable(a) != replica_usable(b))
         return replica_usable(a);
+    if (lists_all(a) != lists_all(b))
+        return lists_all(a);
     if (a_hints != b_hints)
         return a_hints < b_hints;
     if (lists_in_order(a) != lists_in_order(b))
@@ -84,7 +92,8 @@ static bool is_better(const struct replica *a, uint64_t a_hints, const struct re
     return a->health && b->health && health_cost(a->health) < health_cost(b->health);
 }
 
-/* Of those that have not failed: a usable one, with the fewest hints, in order by itself, which answers soonest. */
+/* Of those that have not failed: a usable one, that hides nothing, with the fewest hints, in order by itself, which
+ * answers soonest. */
 static bool choose(struct listing *l)
 {
     struct replica_lag lag[REPLICAS_MAX];

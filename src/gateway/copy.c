@@ -231,22 +231,11 @@ static void keep_checksum(struct copy *c, const struct http_head *head)
 /* False: the arena is full. */
 static bool keep_metadata(struct copy *c, const struct http_head *head)
 {
-    struct arena *arena = &c->x->arena;
-
+    if (!c->spec.metadata)
+        return s3_stored_headers(&c->x->arena, head, c->headers, &c->header_count);
     c->header_count = 0;
     for (size_t i = 0; i < c->spec.metadata_count; i++)
         c->headers[c->header_count++] = c->spec.metadata[i];
-    for (size_t i = 0; !c->spec.metadata && i < head->header_count; i++) {
-        struct http_header *to = &c->headers[c->header_count];
-
-        if (!s3_header_is_stored(head->headers[i].name))
-            continue;
-        to->name = arena_dup(arena, head->headers[i].name);
-        to->value = arena_dup(arena, head->headers[i].value);
-        if (!to->name.at || !to->value.at)
-            return false;
-        c->header_count++;
-    }
     return true;
 }
 

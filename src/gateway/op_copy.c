@@ -38,7 +38,7 @@ static const struct catalog_bucket *find_source(struct exchange *x)
 /* What the request brings in place of the source's. */
 static enum s3_code replacements(struct exchange *x, struct copy_spec *spec, const char **message)
 {
-    struct http_header *metadata = arena_alloc(&x->arena, (HTTP_HEADERS_MAX + 1) * sizeof(*metadata));
+    struct http_header *metadata = arena_alloc(&x->arena, S3_STORED_HEADERS_MAX * sizeof(*metadata));
     struct s3_tags *tags = arena_alloc(&x->arena, sizeof(*tags));
     enum s3_code code = metadata && tags ? S3_OK : S3_INTERNAL_ERROR;
 

@@ -15,6 +15,7 @@
 #include "gateway/gateway_private.h"
 #include "s3/condition.h"
 #include "s3/document.h"
+#include "s3/metadata.h"
 #include "s3/object_document.h"
 
 #include <assert.h>
@@ -114,6 +115,20 @@ static char *add_content_range(char *at, const struct shown *s)
     return span_put(at, SPAN("\r\n"));
 }
 
+/* Metadata without a value that the backend dropped. at NULL: nowhere; *bytes counts. */
+static char *add_dropped_metadata(char *at, const struct http_head *head, size_t *bytes)
+{
+    const struct span *list = http_header(head, S3_EMPTY_METADATA_HEADER);
+    struct span left = list ? *list : SPAN_EMPTY, name;
+
+    while (s3_dropped_metadata(head, &left, &name)) {
+        *bytes += sizeof(S3_METADATA_PREFIX ": \r\n") + name.len;
+        if (at)
+            at = add_line(span_put(at, SPAN(S3_METADATA_PREFIX)), name, SPAN_EMPTY);
+    }
+    return at;
+}
+
 /* Servers that know no x-amz-checksum-type: a composite one is told by the number of parts behind it. */
 static char *add_checksum_type(char *at, const struct http_head *head)
 {
@@ -140,6 +155,7 @@ static struct span shown_headers(struct exchange *x, const struct http_head *hea
 
     for (size_t i = 0; i < head->header_count; i++)
         bytes += head->headers[i].name.len + head->headers[i].value.len + 4;
+    add_dropped_metadata(NULL, head, &bytes);
     for (size_t i = 0; i < x->request.override_count; i++)
         bytes += x->request.overrides[i].header.len + x->request.overrides[i].value.len + 4;
     text = at = arena_alloc(&x->arena, bytes);
@@ -148,6 +164,8 @@ static struct span shown_headers(struct exchange *x, const struct http_head *hea
     for (size_t i = 0; i < head->header_count; i++)
         if (passes(x, s, head->headers[i].name))
             at = add_line(at, head->headers[i].name, head->headers[i].value);
+    if (s->status != 304)
+        at = add_dropped_metadata(at, head, &bytes);
     for (size_t i = 0; s->status != 304 && i < x->request.override_count; i++)
         at = add_line(at, x->request.overrides[i].header, x->request.overrides[i].value);
     if (s->own_range)

@@ -28,7 +28,7 @@ struct post {
     struct post_policy_limits limits;
     struct span redirect;
     unsigned status;
-    struct http_header headers[HTTP_HEADERS_MAX + 1]; /* stored with the object */
+    struct http_header headers[S3_STORED_HEADERS_MAX]; /* stored with the object */
     size_t header_count;
     struct span held; /* bytes of the file that are in the chunk and not written yet */
     uint64_t file_bytes, written;

@@ -14,11 +14,14 @@ struct write_spec writing_spec(struct exchange *x, enum row_kind kind)
 
 /* An object without a type gets the one that S3 gives it: servers that guess would guess differently. */
 enum s3_code writing_stored(struct arena *arena, const struct http_header *fields, size_t field_count,
-                            struct http_header out[static HTTP_HEADERS_MAX + 1], size_t *count)
+                            struct http_header out[static S3_STORED_HEADERS_MAX], size_t *count)
 {
+    struct span empty = s3_empty_metadata(arena, fields, field_count);
     bool typed = false;
 
     *count = 0;
+    if (!empty.at)
+        return S3_INTERNAL_ERROR;
     for (size_t i = 0; i < field_count; i++) {
         const struct http_header *h = &fields[i];
         struct span value;
@@ -34,10 +37,12 @@ enum s3_code writing_stored(struct arena *arena, const struct http_header *field
     }
     if (!typed)
         out[(*count)++] = (struct http_header){SPAN("content-type"), SPAN("binary/octet-stream")};
+    if (empty.len)
+        out[(*count)++] = (struct http_header){SPAN(S3_EMPTY_METADATA_HEADER), empty};
     return S3_OK;
 }
 
-enum s3_code writing_metadata(struct exchange *x, struct http_header out[static HTTP_HEADERS_MAX + 1],
+enum s3_code writing_metadata(struct exchange *x, struct http_header out[static S3_STORED_HEADERS_MAX],
                               size_t *count)
 {
     return writing_stored(&x->arena, x->head->headers, x->head->header_count, out, count);

@@ -3,18 +3,19 @@
 #define GATEWAY_WRITING_H
 
 #include "gateway/exchange.h"
+#include "s3/metadata.h"
 #include "s3/tagging.h"
 
-enum { WRITING_HEADERS_MAX = HTTP_HEADERS_MAX + 1 + REPLICA_TAGGING_HEADERS };
+enum { WRITING_HEADERS_MAX = S3_STORED_HEADERS_MAX + REPLICA_TAGGING_HEADERS };
 
 /* Of the request's key, to be completed. */
 struct write_spec writing_spec(struct exchange *x, enum row_kind kind);
 
 /* Of these header fields those that are stored with an object. S3_OK, S3_INTERNAL_ERROR: the arena is full. */
 enum s3_code writing_stored(struct arena *arena, const struct http_header *fields, size_t field_count,
-                            struct http_header out[static HTTP_HEADERS_MAX + 1], size_t *count) MUST_CHECK;
+                            struct http_header out[static S3_STORED_HEADERS_MAX], size_t *count) MUST_CHECK;
 /* The request's own headers that are stored with the object: its metadata. S3_OK, S3_INTERNAL_ERROR: the arena is full. */
-enum s3_code writing_metadata(struct exchange *x, struct http_header out[static HTTP_HEADERS_MAX + 1],
+enum s3_code writing_metadata(struct exchange *x, struct http_header out[static S3_STORED_HEADERS_MAX],
                               size_t *count) MUST_CHECK;
 /* An object's tags, REPLICA_TAGGING_HEADERS of them at most, behind out[*count]. */
 enum s3_code writing_tags(struct arena *arena, const struct s3_tags *tags, struct http_header *out,

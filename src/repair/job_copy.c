@@ -4,7 +4,7 @@
 
 #include "base/hash.h"
 #include "fanout/etag.h"
-#include "s3/request.h"
+#include "s3/metadata.h"
 
 static void pump(struct repair_job *j);
 
@@ -228,20 +228,11 @@ static const char *shown_at_target(const struct repair_job *j)
 static bool keep_headers(struct repair_job *j, const struct http_head *head)
 {
     struct http_header *kept =
-        arena_alloc(&j->arena, (head->header_count + REPLICA_TAGGING_HEADERS) * sizeof(*kept));
-    size_t n = 0;
+        arena_alloc(&j->arena, (S3_STORED_HEADERS_MAX + REPLICA_TAGGING_HEADERS) * sizeof(*kept));
+    size_t n;
 
-    if (!kept)
+    if (!kept || !s3_stored_headers(&j->arena, head, kept, &n))
         return false;
-    for (size_t i = 0; i < head->header_count; i++) {
-        if (!s3_header_is_stored(head->headers[i].name))
-            continue;
-        kept[n].name = arena_dup(&j->arena, head->headers[i].name);
-        kept[n].value = arena_dup(&j->arena, head->headers[i].value);
-        if (!kept[n].name.at || !kept[n].value.at)
-            return false;
-        n++;
-    }
     if (j->tags.len) {
         struct span count = arena_printf(&j->arena, "%u", j->winner.tag_count);
 

@@ -55,8 +55,9 @@ struct capabilities {
     uint64_t conditional_put; /* enum s3_answer: PUT with If-Match is judged */
     uint64_t key_folding;     /* bits of enum s3_fold */
     uint64_t list_version, list_order;
-    uint64_t url_encode; /* enum s3_answer: encoding-type=url is done in listings */
-    uint64_t list_after; /* enum s3_answer: what it lists behind a place within a folder misses nothing */
+    uint64_t url_encode;  /* enum s3_answer: encoding-type=url is done in listings */
+    uint64_t list_after;  /* enum s3_answer: what it lists behind a place within a folder misses nothing */
+    uint64_t list_nested; /* enum s3_answer: "a/b" is listed although there is an object "a" */
     uint64_t min_part, max_parts; /* of an upload in parts: bytes of all but the last, and how many */
     uint64_t equal_parts;         /* enum s3_answer: they must be of one size */
 };

@@ -4,6 +4,7 @@
  * something and is silently ignored (a condition, encryption, a lock) would be a lie to the client, so an
  * x-amz-* name without a row is refused as well. Fields that are none of ours (User-Agent, amz-sdk-*,
  * Accept) have no row and no meaning. */
+#include "s3/metadata.h"
 #include "s3/request_parts.h"
 
 #include <assert.h>
@@ -121,11 +122,11 @@ struct pass {
     const struct s3_parse *p;
     uint64_t seen; /* bit i: rules[i] */
     size_t metadata_bytes;
-    bool if_range, has_length;
-    struct span checksum_name, trailer; /* at == NULL: none */
+    bool if_range, has_length, has_empty; /* has_empty: metadata without a value */
+    struct span checksum_name, trailer;   /* at == NULL: none */
 };
 
-static const struct span meta_prefix = SPAN("x-amz-meta-");
+static const struct span meta_prefix = SPAN(S3_METADATA_PREFIX);
 static const struct span own_prefix = SPAN("x-amz-meta-s3mirror-");
 
 static bool starts_any_case(struct span s, struct span prefix)
@@ -179,7 +180,7 @@ static enum s3_code take_metadata(struct pass *pass, size_t index)
         if (span_ieq(headers[i].name, name))
             return s3_refuse(pass->p, S3_INVALID_REQUEST, "The header '%.*s' is there twice.",
                              S3_SHOWN(name));
-    pass->metadata_bytes += name.len - meta_prefix.len + headers[index].value.len;
+    pass->metadata_bytes += s3_metadata_bytes(&headers[index], &pass->has_empty);
     return pass->metadata_bytes <= S3_METADATA_BYTES_MAX ? S3_OK : S3_METADATA_TOO_LARGE;
 }
 
@@ -240,39 +241,6 @@ static enum s3_code take_checksum(struct pass *pass, const struct header_rule *r
         return s3_refuse(pass->p, S3_INVALID_REQUEST, "Value for %.*s header is invalid.",
                          S3_SHOWN(rule->name));
     return S3_OK;
-}
-
-/* Content-Encoding is a list; aws-chunked in it describes a framing that only STREAMING- bodies have. */
-static bool names_chunked(struct span value)
-{
-    while (value.len)
-        if (span_ieq(span_trim(span_cut(&value, ',')), SPAN("aws-chunked")))
-            return true;
-    return false;
-}
-
-bool s3_stored_value(struct arena *arena, const struct http_header *h, struct span *out)
-{
-    struct span left = h->value;
-    char *copy, *p;
-
-    *out = h->value;
-    if (!span_ieq(h->name, SPAN("content-encoding")) || !names_chunked(h->value))
-        return true;
-    p = copy = arena_alloc(arena, left.len + 1);
-    if (!copy)
-        return false;
-    while (left.len) {
-        struct span token = span_trim(span_cut(&left, ','));
-
-        if (token.len == 0 || span_ieq(token, SPAN("aws-chunked")))
-            continue;
-        if (p != copy)
-            *p++ = ',';
-        p = span_put(p, token);
-    }
-    *out = (struct span){copy, (size_t)(p - copy)};
-    return true;
 }
 
 /* "bucket/key", "/bucket/key", with or without "?versionId=null"; URL-encoded. */

@@ -224,8 +224,8 @@ enum s3_code s3_request_parse(struct s3_request *out, const struct http_head *he
  * content-type, content-disposition, content-language, content-encoding (without aws-chunked),
  * cache-control, expires, x-amz-meta-* (never x-amz-meta-s3mirror-*: those are refused by the parser). */
 bool s3_header_is_stored(struct span name);
-/* Its value as it is stored: Content-Encoding loses aws-chunked, which may leave nothing (then it is not stored). False:
- * the arena is full. */
+/* Its value as it is stored (s3/metadata.h): Content-Encoding loses aws-chunked, which may leave nothing (then it is not
+ * stored); metadata beyond ASCII becomes RFC 2047 encoded words. False: the arena is full. */
 bool s3_stored_value(struct arena *arena, const struct http_header *h, struct span *out) MUST_CHECK;
 /* The same for the answer of GET and HEAD: what a client may see of a backend's answer headers:
  * the stored ones, etag, last-modified, accept-ranges, content-range; never x-amz-meta-s3mirror-*. */

@@ -118,6 +118,30 @@ def test_slow_answers_make_no_dead_letter(stack, c, key):
     stack.assert_everywhere(key, b"content")
 
 
+def test_a_key_that_a_backend_cannot_hold_is_told_and_tried_again_when_it_can(start_stack, binary):
+    """`p/q` beside `p`: versitygw keeps objects as files."""
+    stack = start_stack(backends=["seaweedfs", "seaweedfs", "versitygw"], sets=TERMS)
+    assert stack.put("p", b"in the way").status == 200
+    assert "c=hinted" in stack.put("p/q", b"below it").headers["x-s3mirror-replicas"]
+    wait_until(lambda: "p/q" in dead_letters(stack), "the dead letter", 60, 0.05)
+    letter = dead_letters(stack, "/media")["p/q"]
+    assert (letter["replica"], letter["tries"], letter["dead"]) == ("c", 1, True)
+    assert letter["reason"] == "PUT: status 409 ObjectParentIsFile: a folder in this key is an object there"
+    listed = s3mirror(binary, stack, "status").stdout
+    assert "media/p/q" in listed and "a folder in this key is an object there" in listed, listed
+
+    # nothing has changed: the same again, and no more than once
+    assert s3mirror(binary, stack, "retry", "media/p/q").stdout == "queued for repair again: 1\n"
+    wait_until(lambda: stack.metric("s3mirror_repair_failures_total") == 2, "another try", 60, 0.05)
+    wait_until(lambda: dead_letters(stack).get("p/q", {}).get("dead"), "the dead letter again", 60, 0.05)
+
+    assert stack.delete("p").status == 204
+    assert s3mirror(binary, stack, "retry", "media").stdout == "queued for repair again: 1\n"
+    stack.wait_repaired()
+    stack.assert_everywhere("p/q", b"below it")
+    assert dead_letters(stack) == {}
+
+
 @pytest.mark.parametrize("words, says", [
     (["retry"], "retry what? a BUCKET or a BUCKET/KEY"),
     (["retry", "a", "b"], "unexpected 'b'"),

@@ -201,6 +201,23 @@ def test_rclone_is_killed_again_and_again_while_clients_write(four):
         assert_bodies(four, name, body)
 
 
+def test_metadata_does_not_depend_on_who_is_asked_and_is_repaired(four, key):
+    """SeaweedFS drops metadata without a value, of what is beyond ASCII each shows something else."""
+    metadata = {"x-amz-meta-empty": "", "x-amz-meta-town": "Köln", "x-amz-meta-plain": "1"}
+    shown = {**metadata, "x-amz-meta-town": "=?UTF-8?B?S8O2bG4=?="}
+    four.rig("stop", "b")
+    put = four.signer.put(four.path(key), b"x", headers=metadata)
+    assert "b=hinted" in four.signer.exchange(put).headers["x-s3mirror-replicas"]
+    four.rig("cont", "b")
+    four.wait_settled(key)
+    for _ in range(20):
+        headers = four.head(key).headers
+        assert {name: headers.get(name) for name in metadata} == shown
+    for name in ("b", "c"):
+        headers = four.on_backend(name, key).headers
+        assert {name: headers.get(name) for name in metadata} == shown
+
+
 # --- keys --------------------------------------------------------------------------------------------------
 
 FOLDED = ["/lead", "a//b", "up/../b", "up/.", "folder/"]

@@ -180,6 +180,25 @@ def test_a_replica_that_missed_writes_makes_no_list_wrong(mixed, away):
         assert {key for key in mixed.listing(name) if key.startswith(prefix)} == keys
 
 
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_key_below_another_one_is_listed(start_stack, behind):
+    """MinIO hides it, versitygw cannot have it: SeaweedFS is listed, be it behind or not."""
+    stack = start_stack(backends=["minio", "versitygw", "seaweedfs"])
+    keys = {"nest", "nest/egg", "nest/egg/yolk", "other"}
+    for name in sorted(keys):
+        assert stack.put(name, b"x").status == 200
+    if behind:
+        wait_until(lambda: stack.metric("s3mirror_dead_letters") == 2, "versitygw's dead letters", 60)
+        stack.rig("stop", "c")
+        for n in range(5):
+            assert stack.put(f"missed-{n}", b"x").status == 200
+            keys.add(f"missed-{n}")
+        stack.rig("cont", "c")
+        wait_until(lambda: stack.metric("s3mirror_backend_up", backend="c") == 1, "c to be taken back", 60)
+    for most, delimiter in itertools.product((1, 2, 1000), ("", "/")):
+        check(stack, keys, most=most, **({"delimiter": delimiter} if delimiter else {}))
+
+
 def test_a_list_that_only_a_stale_replica_could_give_is_refused(start_stack):
     stack = start_stack(backends=["versitygw", "versitygw"])
     for name in ("kept", "gone"):

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import email.header
 import hashlib
 import random
 import struct
@@ -187,11 +188,62 @@ def test_no_content_type_is_the_same_type_everywhere(stack, key):
     assert types == {stack.get(key).headers["content-type"]} == {"binary/octet-stream"}
 
 
-def test_metadata_beyond_ascii_comes_back(stack, key):
-    raw = stack.signer.put(stack.path(key), b"x", headers={"x-amz-meta-town": "Köln"})
+TOWNS = {"Köln": 1, "東京" * 30: 4, "Łódź " * 12 + "plain": 3}
+
+
+@pytest.mark.parametrize("town, words", TOWNS.items(), ids=["one word", "only such letters", "several words"])
+def test_metadata_beyond_ascii_comes_back_as_encoded_words(stack, key, town, words):
+    """RFC 2047, as S3 shows it; and the same from each backend."""
+    raw = stack.signer.put(stack.path(key), b"x", headers={"x-amz-meta-town": town})
     assert stack.signer.exchange(raw).status == 200
-    answer = stack.signer.exchange(stack.signer.head("HEAD", stack.path(key)), "HEAD")
-    assert answer.headers["x-amz-meta-town"] == "Köln"
+    shown = stack.signer.exchange(stack.signer.head("HEAD", stack.path(key)), "HEAD").headers["x-amz-meta-town"]
+    assert shown.isascii() and len(shown.split(" ")) == words and max(map(len, shown.split(" "))) <= 75
+    assert str(email.header.make_header(email.header.decode_header(shown))) == town
+    assert {stack.on_backend(name, key).headers["x-amz-meta-town"] for name in stack.backends} == {shown}
+
+
+def test_encoded_words_of_a_client_are_not_encoded_again(stack, key):
+    words = {"x-amz-meta-town": "=?UTF-8?Q?K=C3=B6ln?="}
+    assert stack.put(key, b"x", words).status == 200
+    assert metadata(stack.head(key)) == words
+
+
+def metadata(answer):
+    assert answer.status == 200, answer.body
+    return {name: value for name, value in answer.headers.items() if name.startswith("x-amz-meta-")}
+
+
+def test_metadata_without_a_value_is_kept(stack, key):
+    """SeaweedFS drops it."""
+    empty = {"x-amz-meta-e": "", "x-amz-meta-full": "1", "x-amz-meta-empty-too": ""}
+    assert stack.put(key, b"x", empty).status == 200
+    for answer in (stack.get(key), stack.head(key)):
+        assert metadata(answer) == empty
+    unchanged = stack.s3.request("HEAD", stack.path(key), headers={"if-none-match": answer.headers["etag"]})
+    assert unchanged.status == 304 and "x-amz-meta-e" not in unchanged.headers
+    assert stack.put(key, b"x", {"x-amz-meta-e": "filled"}).status == 200
+    assert metadata(stack.head(key)) == {"x-amz-meta-e": "filled"}
+
+
+def test_metadata_without_a_value_goes_with_copies_and_uploads_in_parts(stack, key):
+    empty = {"x-amz-meta-e": "", "x-amz-meta-full": "1"}
+    stack.put(key, b"x", empty)
+    source = {"x-amz-copy-source": stack.path(key)}
+    assert stack.s3.request("PUT", stack.path(key + "-copy"), headers=source).status == 200
+    assert metadata(stack.head(key + "-copy")) == empty
+    other = {"x-amz-metadata-directive": "REPLACE", "x-amz-meta-other": ""}
+    assert stack.s3.request("PUT", stack.path(key + "-copy"), headers=source | other).status == 200
+    assert metadata(stack.head(key + "-copy")) == {"x-amz-meta-other": ""}
+    tags = b"<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"
+    assert stack.s3.request("PUT", stack.path(key), "tagging=", body=tags).status == 200
+    assert metadata(stack.head(key)) == empty
+    client = boto(stack)
+    where = {"Bucket": stack.bucket, "Key": key + "-parts"}
+    upload = client.create_multipart_upload(**where, Metadata={"e": "", "full": "1"})["UploadId"]
+    part = client.upload_part(**where, UploadId=upload, PartNumber=1, Body=b"x")
+    client.complete_multipart_upload(**where, UploadId=upload, MultipartUpload={
+        "Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
+    assert client.head_object(**where)["Metadata"] == {"e": "", "full": "1"}
 
 
 def test_the_stamp_is_on_the_backends_and_never_shown(stack, key):
@@ -217,6 +269,11 @@ def test_metadata_up_to_2048_bytes_is_kept_and_more_is_refused(stack, key):
     answer = stack.put(key, b"does not", {"x-amz-meta-a": "v" * 1200, "x-amz-meta-b": "w" * 900})
     assert answer.status == 400
     assert b"<Code>MetadataTooLarge</Code>" in answer.body
+    stack.assert_nowhere_changed(key, b"fits")
+    # What a backend is sent counts: a name without a value stands there twice, other letters as encoded words.
+    for much in ({f"x-amz-meta-{'n' * 15}-{n:02}": "" for n in range(56)}, {"x-amz-meta-a": "ä" * 700}):
+        answer = stack.signer.exchange(stack.signer.put(stack.path(key), b"does not", headers=much))
+        assert (answer.status, answer.code) == (400, "MetadataTooLarge")
     stack.assert_nowhere_changed(key, b"fits")
 
 

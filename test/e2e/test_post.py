@@ -83,6 +83,24 @@ class Form:
         return self.stack.signer.exchange(self.request(**options), "POST")
 
 
+# --- where it may go ------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", ["/lead", "a//b", "a//${filename}", "folder/"])
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+def test_a_key_that_a_replica_takes_for_another_is_no_forms_either(stack, name, size):
+    answer = Form(stack, name, noise(size)).sign().send()
+    assert (answer.status, answer.code) == (400, "KeyNotSupported"), answer
+    assert b"<Message>Backend " in answer.body
+    for backend in stack.backends:
+        for key in (name, name.strip("/"), "a/b", "a/photo.jpg"):
+            assert stack.on_backend(backend, key).status == 404, (backend, key)
+
+
+def test_a_form_may_make_a_folder(stack, key):
+    assert Form(stack, key + "/", b"").sign().send().status == 204
+    assert stack.get(key + "/").body == b""
+
+
 # --- what is good -------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("size", [0, 1, SMALL, HELD - 2000, HELD, HELD + 1, LARGE])

@@ -51,8 +51,9 @@ def test_each_server_is_what_its_profile_says(servers, binary, name):
 
 
 EXPECTED = {
-    "a": {"barrier": "trailer", "list_order": "path", "key_folding": ["lead", "slashes", "tail_body"]},
-    "b": {"barrier": "trailer", "list_order": "bytes", "key_folding": ["lead"], "conditional_put": "true"},
+    "a": {"barrier": "trailer", "list_order": "path", "list_nested": "true", "key_folding": ["lead", "slashes", "tail_body"]},
+    "b": {"barrier": "trailer", "list_order": "bytes", "key_folding": ["lead"], "conditional_put": "true",
+          "list_nested": "false"},
     "c": {"barrier": "trailer", "url_encode": "false", "key_folding": ["lead", "slashes", "dots"]},
     "d": {"barrier": "length", "checksum_headers": [], "conditional_put": "false", "key_folding": ["tail"],
           "etag_kind": "single"},

@@ -178,6 +178,7 @@ class Rig:
             scheme = "https" if document.get("tls") else "http"
             self.state["gateways"].append({
                 "name": name, "kind": "gateway", "endpoint": f"{scheme}://{listen}", "admin": f"http://{admin}",
+                "region": document.get("region", "us-east-1"),
                 "argv": [str(binary), "--config", str(file)], "env": env, "process": None})
 
     def down(self):
@@ -264,7 +265,7 @@ class Rig:
             admin.close()
         anybody = ssl.create_default_context()  # whom to trust is for those to say who really use it
         anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
-        s3 = S3(gateway["endpoint"], self.state["access_key"], self.state["secret_key"], context=anybody)
+        s3 = S3(gateway["endpoint"], self.state["access_key"], self.state["secret_key"], gateway["region"], context=anybody)
         return s3.request("GET").status == 200
 
     def stop(self, name):

@@ -60,6 +60,9 @@ static void other_forms_are_refused(void **state)
     static const char *const http[] = {"",
                                        "Fri, 24 May 2013 00:00:00",
                                        "Fri, 24 May 2013 00:00:00 UTC",
+                                       "Fri, 24 May 2013 00:00:00 +0100",
+                                       "Fri, 24 May 2013 00:00:00 -00000",
+                                       "Fri, 24 May 2013 00:00:00-0000",
                                        "Fri, 24 may 2013 00:00:00 GMT",
                                        "Fry, 24 May 2013 00:00:00 GMT",
                                        "Fri 24 May 2013 00:00:00 GMT  ",
@@ -82,12 +85,25 @@ static void other_forms_are_refused(void **state)
     assert_true(amz_date_parse(SPAN("20000229T000000Z"), &t));
 }
 
+/* botocore writes "-0000" when it is made to send a Date. */
+static void the_zone_of_a_date_has_three_names(void **state)
+{
+    uint64_t gmt, plus, minus;
+
+    assert_true(http_date_parse(SPAN("Fri, 24 May 2013 01:02:03 GMT"), &gmt));
+    assert_true(http_date_parse(SPAN("Fri, 24 May 2013 01:02:03 +0000"), &plus));
+    assert_true(http_date_parse(SPAN("Fri, 24 May 2013 01:02:03 -0000"), &minus));
+    assert_int_equal(plus, gmt);
+    assert_int_equal(minus, gmt);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_ways_agree_with_the_c_library),
         cmocka_unit_test(the_last_second_of_9999_is_the_last),
         cmocka_unit_test(other_forms_are_refused),
+        cmocka_unit_test(the_zone_of_a_date_has_three_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

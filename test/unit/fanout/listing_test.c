@@ -559,6 +559,28 @@ static void the_replica_with_the_fewest_hints_is_listed(void **state)
     fini();
 }
 
+/* What it hides is in no row: "a/b" beside "a" would be missing, and nobody would know. */
+static void a_replica_that_hides_keys_is_listed_last(void **state)
+{
+    static const struct capabilities hides = {.list_nested = S3_NO, .list_order = S3_LIST_ORDER_BYTES},
+                                     shows = {.list_nested = S3_YES, .list_order = S3_LIST_ORDER_PATH};
+    struct listing_spec spec = plain();
+
+    init();
+    random_init(&w.random, 1);
+    add("gone", 1, 0, 0, 6);
+    add("new", 0, 7, 7, 6);
+    w.replicas[0].can = &shows; /* with hints, and not in order */
+    w.replicas[1].can = w.replicas[2].can = &hides;
+    assert_true(check(&spec));
+    assert_int_equal(w.heads, 2);
+    w.fails_lists = 1; /* there is no other */
+    w.heads = 0;
+    assert_true(check(&spec));
+    assert_int_equal(w.heads, 0);
+    fini();
+}
+
 static void without_the_journal_there_is_no_list(void **state)
 {
     struct listing_spec spec = plain();
@@ -693,6 +715,7 @@ int main(void)
         cmocka_unit_test(replicas_that_fail_are_replaced_or_the_list_fails),
         cmocka_unit_test(a_quiet_bucket_costs_one_page_and_no_look),
         cmocka_unit_test(the_replica_with_the_fewest_hints_is_listed),
+        cmocka_unit_test(a_replica_that_hides_keys_is_listed_last),
         cmocka_unit_test(without_the_journal_there_is_no_list),
         cmocka_unit_test(a_replica_that_says_nothing_is_given_up),
         cmocka_unit_test(a_page_without_end_is_given_up),

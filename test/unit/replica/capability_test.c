@@ -48,6 +48,7 @@ static void the_unknown_server_is_the_safest(void **state)
     }
     assert_int_equal(least->barrier, S3_BARRIER_PARTS);
     assert_int_equal(least->conditional_put, S3_NO);
+    assert_int_equal(least->list_nested, S3_NO);
 }
 
 static void keys_are_refused_that_it_takes_for_others(void **state)
