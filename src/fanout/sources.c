@@ -1,6 +1,6 @@
 /* One HEAD per replica of the target, all at once, of the source on the same backend.
  *
- * What counts as the same object: the same stamp and size; without a stamp the same ETag and size. Its ETag there, which
+ * What counts as the same object: the same stamp and size, and no other MD5; without a stamp the same ETag and size. Its ETag there, which
  * need not be the one that others show, is the condition that the copy is made under: whatever is written to the source
  * between this look and the copy makes the backend refuse.
  *
@@ -165,7 +165,9 @@ static bool is_same(const struct replica_object *a, const struct replica_object 
 {
     if (a->stamped != b->stamped || a->body_bytes != b->body_bytes || !a->etag[0])
         return false;
-    return a->stamped ? stamp_eq(&a->stamp, &b->stamp) : etag_same(a->etag, b->etag);
+    if (!a->stamped)
+        return etag_same(a->etag, b->etag);
+    return stamp_eq(&a->stamp, &b->stamp) && !etag_contradicts(a->etag, b->etag);
 }
 
 static uint64_t copy_kind(const struct replica *r)
