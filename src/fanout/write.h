@@ -28,12 +28,12 @@ struct write_upload {
 /* What makes a write a copy that each replica makes by itself (replica_copy_start): it has no body, and the whole request
  * waits at the barrier. With `upload` it is a part that is copied. */
 struct write_copy {
-    struct span key;                           /* of the source; copied */
-    const struct replica *from[REPLICAS_MAX];  /* the source there, by the slot of the target; NULL: it takes
+    struct span key;                          /* of the source; copied */
+    const struct replica *from[REPLICAS_MAX]; /* the source there, by the slot of the target; NULL: it takes
                                                 * no part, and has missed this from the start */
-    char etags[REPLICAS_MAX][ETAG_CHARS_MAX];  /* that the source shows there */
-    uint64_t bytes;                            /* to be copied */
-    bool ranged;                               /* so many from `first` on; else all */
+    char etags[REPLICAS_MAX][ETAG_CHARS_MAX]; /* that the source shows there */
+    uint64_t bytes;                           /* to be copied */
+    bool ranged;                              /* so many from `first` on; else all */
     uint64_t first;
 };
 

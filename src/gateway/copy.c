@@ -201,8 +201,8 @@ static void on_source_head(void *ctx, unsigned status, const struct http_head *h
         copy_fail(c, code, NULL);
     else if (object->body_bytes > S3_SINGLE_PUT_BYTES_MAX)
         copy_fail(c, S3_INVALID_REQUEST,
-             "The specified copy source is larger than the maximum allowable size for a copy source: "
-             "5368709120");
+                  "The specified copy source is larger than the maximum allowable size for a copy source: "
+                  "5368709120");
     else if (c->spec.in_place && c->spec.tags && !c->spec.tags->count && object->stamped &&
              !object->tag_count) {
         stop(c);

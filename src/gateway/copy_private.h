@@ -11,11 +11,11 @@ struct copy {
     struct exchange *x;
     struct copy_spec spec;
     struct fetch *source, *tags_fetch;
-    struct sources *sources; /* copy_there.c: what the source shows at each backend */
-    bool looking;            /* they are being asked; so `source` is a HEAD */
-    bool asked;              /* they have answered */
-    bool prepared;           /* `headers` is complete */
-    bool streams;            /* the bytes are to come through here, whatever the backends could do */
+    struct sources *sources;      /* copy_there.c: what the source shows at each backend */
+    bool looking;                 /* they are being asked; so `source` is a HEAD */
+    bool asked;                   /* they have answered */
+    bool prepared;                /* `headers` is complete */
+    bool streams;                 /* the bytes are to come through here, whatever the backends could do */
     struct replica_object object; /* the source, as read */
     struct http_header headers[WRITING_HEADERS_MAX];
     size_t header_count;

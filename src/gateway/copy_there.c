@@ -17,9 +17,8 @@
 
 static struct sources_spec sources_of(const struct copy *c)
 {
-    return (struct sources_spec){.target = &c->x->bucket->set,
-                                 .source = &c->spec.source->set,
-                                 .source_key = c->spec.source_key};
+    return (struct sources_spec){
+        .target = &c->x->bucket->set, .source = &c->spec.source->set, .source_key = c->spec.source_key};
 }
 
 static bool has_checksum(const struct copy *c)

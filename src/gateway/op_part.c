@@ -319,9 +319,8 @@ static void read_source(struct exchange *x)
     static const struct fetch_events events = {
         .head = on_source_head, .body = on_source_body, .failed = on_source_failed};
     struct part_copy *c = x->upload.copy;
-    struct fetch_spec spec = {.key = {c->of->record.id, x->request.source_key},
-                              .replicas = &c->of->set,
-                              .head_only = c->looking};
+    struct fetch_spec spec = {
+        .key = {c->of->record.id, x->request.source_key}, .replicas = &c->of->set, .head_only = c->looking};
 
     if (x->request.source_range.len && !c->looking) {
         c->range = (struct http_header){SPAN("range"), x->request.source_range};

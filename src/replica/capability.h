@@ -68,7 +68,8 @@ struct capabilities {
     uint64_t min_part, max_parts; /* of an upload in parts: bytes of all but the last, and how many */
     uint64_t equal_parts;         /* enum s3_answer: they must be of one size */
     uint64_t copy_object;         /* enum s3_copy_kind */
-    uint64_t copy_part; /* enum s3_answer: UploadPartCopy under the same condition, and its ETag is the MD5 of the part */
+    uint64_t
+        copy_part; /* enum s3_answer: UploadPartCopy under the same condition, and its ETag is the MD5 of the part */
 };
 
 struct capability_profile {

@@ -154,14 +154,16 @@ struct replica_copy {
     struct span key;
     const struct replica *source; /* replica_shares_backend */
     struct span source_key;
-    const char *source_etag; /* there: when the source shows another one, nothing is copied and this is missed */
+    const char
+        *source_etag; /* there: when the source shows another one, nothing is copied and this is missed */
     /* Stored with the copy, in place of all that the source has, its tags too; as in struct replica_put. */
     const struct http_header *headers;
     size_t header_count;
     bool stamped;
     struct stamp stamp;
-    enum s3_checksum checksum; /* that the source has, and the copy is to have where the backend takes its kind */
-    struct span upload_id;     /* not empty: a part of this upload; then nothing is stored with it */
+    enum s3_checksum
+        checksum;          /* that the source has, and the copy is to have where the backend takes its kind */
+    struct span upload_id; /* not empty: a part of this upload; then nothing is stored with it */
     uint32_t part_number;
     bool ranged; /* these bytes of the source; else all of it */
     uint64_t first, last;

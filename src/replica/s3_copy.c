@@ -59,7 +59,8 @@ static void add_source(struct copy_request *r, const struct replica_copy *copy)
 
     assert(source->backend == r->call->replica->backend);
     add(r, "x-amz-copy-source",
-        encoded.at ? arena_printf(arena, "/%.*s/%.*s", SPAN_ARG(source->remote), SPAN_ARG(encoded)) : encoded);
+        encoded.at ? arena_printf(arena, "/%.*s/%.*s", SPAN_ARG(source->remote), SPAN_ARG(encoded))
+                   : encoded);
     add(r, "x-amz-copy-source-if-match", arena_dup(arena, span_of(copy->source_etag)));
 }
 
@@ -91,9 +92,8 @@ static enum err send(struct replica_call *c, const struct replica_copy *copy)
 {
     bool is_part = copy->upload_id.len != 0;
     size_t stored = is_part ? 0 : copy->header_count;
-    struct copy_request r = {.call = c,
-                             .headers = s3_call_headers(c, copy->headers, stored, COPY_HEADERS_OWN),
-                             .count = stored};
+    struct copy_request r = {
+        .call = c, .headers = s3_call_headers(c, copy->headers, stored, COPY_HEADERS_OWN), .count = stored};
     struct s3_call_request q = {
         .method = SPAN("PUT"),
         .path = s3_call_path(c, copy->key),

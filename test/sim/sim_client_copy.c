@@ -74,6 +74,8 @@ static void start_write(struct client *c, const struct write_copy *copy)
 
     c->content = c->host->content_same(c->host->ctx, c->content);
     c->headers[0] = (struct http_header){SPAN(CONTENT_HEADER), span_of(c->content->header)};
+    spec.has_md5 = sim_of(c)->damage || sim_chance(sim_of(c), 500);
+    memcpy(spec.md5, c->content->md5, sizeof(spec.md5));
     c->written = check_begin(c->host->check, c->key, c->content);
     sim_trace(sim_of(c), "client %u: copy k%u to k%u as %s", c->number, c->source, c->key,
               c->content->header);

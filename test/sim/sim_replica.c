@@ -19,8 +19,8 @@ static void on_event(struct sim_event *e);
 
 static bool is_writing(enum call_kind kind)
 {
-    return kind == CALL_PUT || kind == CALL_DELETE || kind == CALL_COPY || kind == CALL_CREATE || kind == CALL_COMPLETE ||
-           kind == CALL_ABORT;
+    return kind == CALL_PUT || kind == CALL_DELETE || kind == CALL_COPY || kind == CALL_CREATE ||
+           kind == CALL_COMPLETE || kind == CALL_ABORT;
 }
 
 struct replica_call *sim_call_new(struct replica *r, enum call_kind kind, uint32_t key, void *ctx)
@@ -111,8 +111,8 @@ static void call_refuse(struct replica_call *c, unsigned status)
 
 const char *call_name(const struct replica_call *c)
 {
-    static const char *const names[] = {"put",    "delete", "head",     "get",   "list",
-                                        "bucket", "create", "complete", "abort", "uploads", "copy"};
+    static const char *const names[] = {"put",    "delete",   "head",  "get",     "list", "bucket",
+                                        "create", "complete", "abort", "uploads", "copy"};
 
     return names[c->kind];
 }
@@ -126,8 +126,8 @@ static void put_leave(struct replica_call *c)
         sim_violate(sim_of(c), "P6: %s k%u was sent bytes with CRC %08x as %08x", c->replica->store->name,
                     c->key, c->crc32, c->open_crc32);
     /* The copy of a damaged copy. */
-    c->object.damaged = c->kind == CALL_PUT && !c->request.what && c->object.content &&
-                        c->crc32 != c->object.content->crc32;
+    c->object.damaged =
+        c->kind == CALL_PUT && !c->request.what && c->object.content && c->crc32 != c->object.content->crc32;
     if (c->object.damaged && !sim_of(c)->damage)
         sim_violate(sim_of(c), "P6: %s k%u was sent other bytes than those of %s", c->replica->store->name,
                     c->key, c->object.content->header);

@@ -167,7 +167,8 @@ const struct script sim_scripts[] = {
         .need = 1,
         .wait_all = true,
         .exists = true,
-        .steps = {{SCRIPT_DOWN, 10, .slot = 1}, {SCRIPT_COPY, 12}, {SCRIPT_UP, 400, .slot = 1}, {SCRIPT_GET, 600}},
+        .steps =
+            {{SCRIPT_DOWN, 10, .slot = 1}, {SCRIPT_COPY, 12}, {SCRIPT_UP, 400, .slot = 1}, {SCRIPT_GET, 600}},
     },
     {
         .name = "the replica that alone has it goes down",
