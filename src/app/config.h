@@ -110,6 +110,7 @@ struct config_defaults {
 };
 struct config_terms {
     uint64_t ambiguity_ms, stall_ms, detach_ms, write_ms, first_byte_ms, lease_ms, lease_margin_ms, probe_ms;
+    uint64_t copy_bytes_max;
 };
 struct config_repair {
     uint64_t workers, interval_ms, attempts, backoff_ms;

@@ -26,6 +26,9 @@ static const struct config_word versions[] = {{"v1", S3_LIST_V1}, {"v2", S3_LIST
 static const struct config_word orders[] = {
     {"bytes", S3_LIST_ORDER_BYTES}, {"path", S3_LIST_ORDER_PATH}, {NULL}};
 
+static const struct config_word copies[] = {
+    {"false", S3_COPY_NO}, {"md5", S3_COPY_MD5}, {"same", S3_COPY_SAME}, {NULL}};
+
 static const struct config_row rows[] = {
     {"barrier", CONFIG_WORD, AT(barrier), .words = barriers,
      .text =
@@ -59,6 +62,11 @@ static const struct config_row rows[] = {
      .text = "Parts that such an upload may have."},
     {"equal_parts", CONFIG_WORD, AT(equal_parts), .words = answers,
      .text = "All parts of an upload but the last must be of one size."},
+    {"copy_object", CONFIG_WORD, AT(copy_object), .words = copies,
+     .text = "It copies an object by itself, under a condition and with other metadata and tags; the copy of "
+             "one that was uploaded in parts shows an MD5, or the same ETag."},
+    {"copy_part", CONFIG_WORD, AT(copy_part), .words = answers,
+     .text = "It copies a part by itself, under a condition; its ETag is the MD5 of the part."},
 };
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == sizeof(struct capabilities) / sizeof(uint64_t),
                "a row per capability");

@@ -183,6 +183,9 @@ static const struct config_row terms_rows[] = {
      .text = "A replica without progress that the ack policy needs is given up after so long."},
     {"first_byte_ms", CONFIG_MS, AT(config_terms, first_byte_ms), RANGE(100, HOUR_MS), .fallback = "5000",
      .text = "A read without an answer for so long asks the next replica."},
+    {"copy_bytes_max", CONFIG_BYTES, AT(config_terms, copy_bytes_max), RANGE(0, 5 * GIB), .fallback = "1GiB",
+     .text = "Largest copy that backends are asked to make by themselves; it must not take one longer than "
+             "ambiguity_ms. 0: none, the bytes always come through the gateway."},
     {"lease_ms", CONFIG_MS, AT(config_terms, lease_ms), RANGE(500, HOUR_MS), .fallback = "10000",
      .text = "How long a repair may hold a key's replicas."},
     {"lease_margin_ms", CONFIG_MS, AT(config_terms, lease_margin_ms), RANGE(50, HOUR_MS), .fallback = "2000",

@@ -41,6 +41,7 @@ static const struct {
     {"checksums", probe_checksums},
     {"bodies that are cut short", probe_barriers},
     {"uploads in parts", probe_uploads},
+    {"copies", probe_copies},
     {"listings", probe_lists},
     {"keys", probe_keys},
 };

@@ -11,9 +11,12 @@ enum {
     PROBE_FINDINGS_MAX = 48,
     PROBE_TRACES_MAX = 256,
     PROBE_REQUESTS_MAX = 600,
-    PROBE_HEADERS_MAX = 4,
+    PROBE_HEADERS_MAX = 5,
+    PROBE_PART_BYTES = 5 * 1024 * 1024,
     PROBE_SETTLE_MS = 1500, /* what becomes of a request that was broken off shows within so long */
 };
+/* An object in parts, of PROBE_PART_BYTES and some more, that probe_uploads leaves for probe_copies. */
+#define PROBE_UPLOAD "upload"
 
 struct probe_finding {
     const char *name, *tried, *seen, *means;
@@ -82,6 +85,7 @@ void probe_objects(struct probe *p);   /* probe_objects.c: etag_kind of single P
 void probe_checksums(struct probe *p); /* the same: checksum_headers */
 void probe_barriers(struct probe *p);  /* probe_barriers.c */
 void probe_uploads(struct probe *p);   /* probe_uploads.c: etag_kind, min_part, max_parts, barrier parts */
+void probe_copies(struct probe *p);    /* probe_copies.c: copy_object, copy_part */
 void probe_lists(struct probe *p);     /* probe_lists.c: list_*, url_encode */
 void probe_keys(struct probe *p);      /* probe_keys.c: key_folding */
 

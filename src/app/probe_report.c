@@ -94,6 +94,10 @@ static bool breaks_promise(const struct probe *p, size_t row)
         return told->list_nested > found->list_nested;
     if (strcmp(name, "equal_parts") == 0)
         return told->equal_parts < found->equal_parts;
+    if (strcmp(name, "copy_object") == 0)
+        return told->copy_object > S3_COPY_NO && told->copy_object != found->copy_object;
+    if (strcmp(name, "copy_part") == 0)
+        return told->copy_part > found->copy_part;
     if (strcmp(name, "max_parts") == 0)
         return told->max_parts > found->max_parts;
     return field_of(told, row_field(row)) != field_of(found, row_field(row));

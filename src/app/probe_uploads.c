@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-enum { PART_BYTES = 5 * 1024 * 1024, TAIL_BYTES = 1000, DOCUMENT_BYTES = 4096, ETAG_BYTES = 128 };
+enum { PART_BYTES = PROBE_PART_BYTES, TAIL_BYTES = 1000, DOCUMENT_BYTES = 4096, ETAG_BYTES = 128 };
 
 struct trial {
     struct span key, id, query; /* id empty: there is none */
@@ -103,7 +103,7 @@ static void check_whole(struct probe *p)
     struct trial u;
     bool amazons;
 
-    if (!create(p, &u, "upload", &a) || !put_part(p, &u, 1, first, &a) || !put_part(p, &u, 2, second, &a) ||
+    if (!create(p, &u, PROBE_UPLOAD, &a) || !put_part(p, &u, 1, first, &a) || !put_part(p, &u, 2, second, &a) ||
         !complete(p, &u, &a)) {
         probe_find(p, "barrier: parts", "an upload of two parts", probe_status(p, &a),
                    "clients' multipart uploads FAIL there");

@@ -134,6 +134,7 @@ static struct terms terms_of(const struct config *c)
         .stall_ms = c->terms.stall_ms,
         .detach_ms = c->terms.detach_ms,
         .write_ms = c->terms.write_ms,
+        .copy_bytes_max = c->terms.copy_bytes_max,
         .first_byte_ms = c->terms.first_byte_ms,
         .lease_ms = c->terms.lease_ms,
         .lease_margin_ms = c->terms.lease_margin_ms,

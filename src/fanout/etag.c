@@ -2,7 +2,7 @@
 
 #include "base/span.h"
 
-static bool is_md5(const char *etag)
+bool etag_is_md5(const char *etag)
 {
     return strlen(etag) == 34 && etag[0] == '"' && etag[33] == '"' &&
            strspn(etag + 1, "0123456789abcdefABCDEF") == 32;
@@ -15,5 +15,5 @@ bool etag_same(const char *a, const char *b)
 
 bool etag_contradicts(const char *a, const char *b)
 {
-    return !etag_same(a, b) && is_md5(a) && is_md5(b);
+    return !etag_same(a, b) && etag_is_md5(a) && etag_is_md5(b);
 }

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+/* It looks like one. */
+bool etag_is_md5(const char *etag);
 bool etag_same(const char *a, const char *b);
 /* Both are MD5s, and of different bodies. */
 bool etag_contradicts(const char *a, const char *b);

@@ -204,6 +204,8 @@ enum err write_open(struct write **out, struct env *env, const struct write_spec
     legs_init(w, spec->replicas);
     if (spec->upload && !copy_upload(w, spec->upload, version))
         goto fail;
+    if (spec->copy && !write_take_copy(w, spec->copy))
+        goto fail;
     tally = write_tally(w);
     e = ERR_UNAVAILABLE; /* too few replicas are worth asking: nothing is begun */
     if (quorum_decide(&w->ack, &tally) == QUORUM_FAILED)
@@ -354,6 +356,8 @@ static void give_verdict(struct write *w, enum err result)
 
     if (result != ERR_OK)
         COUNT_ADD(w->env->counters.failed_writes, 1);
+    else if (w->copies)
+        COUNT_ADD(w->env->counters.copied_there, 1);
     keyhold_release(&w->hold);
     w->events = NULL;
     if (!events)

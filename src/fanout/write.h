@@ -25,6 +25,18 @@ struct write_upload {
     uint64_t object_bytes; /* putting a large object together takes backends longer */
 };
 
+/* What makes a write a copy that each replica makes by itself (replica_copy_start): it has no body, and the whole request
+ * waits at the barrier. With `upload` it is a part that is copied. */
+struct write_copy {
+    struct span key;                          /* of the source; copied */
+    const struct replica *from[REPLICAS_MAX]; /* the source there, by the slot of the target; NULL: it takes
+                                                * no part, and has missed this from the start */
+    char etags[REPLICAS_MAX][ETAG_CHARS_MAX]; /* that the source shows there */
+    uint64_t bytes;                           /* to be copied */
+    bool ranged;                              /* so many from `first` on; else all */
+    uint64_t first;
+};
+
 struct write_spec {
     struct journal_key key;             /* copied */
     const struct replica_set *replicas; /* copied */
@@ -41,7 +53,8 @@ struct write_spec {
     /* The client's checksum, kept with the object; its value (big-endian) now, or NULL: write_checksum tells it. */
     enum s3_checksum checksum;
     const uint8_t *checksum_value;
-    struct write_upload *upload; /* NULL: an object by itself */
+    struct write_upload *upload;   /* NULL: an object by itself */
+    const struct write_copy *copy; /* NULL: the body comes from the owner; else body_bytes is 0 */
 };
 
 enum write_mark { WRITE_STORED = 1, WRITE_HINTED, WRITE_PENDING };

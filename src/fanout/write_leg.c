@@ -3,7 +3,7 @@
  *   BEFORE --(barrier opens, not held)--> PAST --(answer)--> STORED | MISSED | UNRESOLVED
  *      `--(dropped, detached, refused)--> MISSED       `--(given up)--> UNRESOLVED
  *
- * A body over one chunk streams in BEFORE; a smaller one and a delete are sent when the barrier opens. */
+ * A body over one chunk streams in BEFORE; a smaller one, a delete, a Complete and a copy are sent when the barrier opens. */
 #include "fanout/write_private.h"
 
 #include "base/count.h"
@@ -94,7 +94,7 @@ static void on_done(void *ctx, const struct replica_answer *answer)
     write_advance(w);
 }
 
-static const struct replica_put_events leg_events = {.progress = on_progress, .done = on_done};
+const struct replica_put_events leg_events = {.progress = on_progress, .done = on_done};
 
 static enum err peek_body(void *ctx, uint64_t offset, struct iovec *iov, int *count)
 {
@@ -136,13 +136,15 @@ void legs_feed(struct write *w)
     }
 }
 
-/* A delete, a Complete: all of the request is past the barrier. */
+/* A delete, a Complete, a copy: all of the request is past the barrier. */
 static enum err leg_start_whole(struct leg *l)
 {
     const struct write *w = l->write;
     const struct replica_complete complete = {
         .key = w->key.key, .upload_id = l->upload_id, .document = l->document, .stamp = w->upload};
 
+    if (w->copies)
+        return leg_start_copy(l);
     if (w->completes)
         return replica_complete_start(l->replica, &l->call, &complete, &leg_events, l);
     return replica_delete_start(l->replica, &l->call, w->key.key, &leg_events, l);
@@ -151,7 +153,7 @@ static enum err leg_start_whole(struct leg *l)
 static void leg_open(struct leg *l)
 {
     struct write *w = l->write;
-    bool whole = w->completes || w->kind == ROW_DELETE;
+    bool whole = w->completes || w->copies || w->kind == ROW_DELETE;
     enum err e;
 
     if (whole) {

@@ -1,4 +1,4 @@
-/* fanout/write_private.h - the inside of a write; shared by write.c, write_leg.c and write_record.c only. */
+/* fanout/write_private.h - the inside of a write; shared by write*.c only. */
 #ifndef FANOUT_WRITE_PRIVATE_H
 #define FANOUT_WRITE_PRIVATE_H
 
@@ -23,6 +23,8 @@ struct leg {
     uint32_t slot;
     enum leg_state state;
     struct span upload_id, document; /* of an upload: the replica's id; and for a Complete what it is sent */
+    const struct replica *source;    /* of a copy: where its source is */
+    const char *source_etag;         /* and what that shows; in the write's arena */
     uint64_t offset;                 /* body bytes the replica needs no more */
     uint64_t moved_ms;               /* when it last made progress, or was last not expected to */
     uint64_t behind_ms; /* since when it alone keeps the client waiting for its bytes to go; 0: it does not */
@@ -89,6 +91,10 @@ struct write {
     struct stamp *superseded;   /* own stamp first, then F */
     size_t superseded_count;    /* of F alone */
 
+    /* of a copy that the replicas make */
+    bool copies;
+    struct replica_copy copy; /* what every leg is given */
+
     /* of an upload */
     bool completes;
     struct stamp upload;
@@ -107,12 +113,17 @@ void write_advance(struct write *w); /* take every step that is due; may free w 
 struct tally write_tally(const struct write *w);
 
 /* write_leg.c */
+extern const struct replica_put_events leg_events; /* of a call of a struct leg */
 void legs_init(struct write *w, const struct replica_set *set);
 void legs_feed(struct write *w);         /* the ring has grown */
 void legs_open_barrier(struct write *w); /* for every leg that is not held */
 void legs_drop(struct write *w);         /* give up all that are pending */
 void legs_watch(struct write *w);        /* give up those that stall */
 void legs_compare_etags(struct write *w);
+
+/* write_copy.c */
+bool write_take_copy(struct write *w, const struct write_copy *spec) MUST_CHECK; /* false: no memory */
+enum err leg_start_copy(struct leg *l) MUST_CHECK;
 
 /* What is left to do when all legs are over, whatever is recorded. False: not yet, write_advance will come again. */
 bool write_end_legs(struct write *w);

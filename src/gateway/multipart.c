@@ -95,7 +95,7 @@ static bool checksum_fits(struct exchange *x, const struct upload *u)
 }
 
 bool multipart_open_part(struct exchange *x, const struct upload *u, uint64_t bytes,
-                         const struct write_events *events)
+                         const struct write_copy *copy, const struct write_events *events)
 {
     const struct s3_request *q = &x->request;
     struct write_upload of = {.id = u->id, .part_number = q->part_number};
@@ -115,6 +115,7 @@ bool multipart_open_part(struct exchange *x, const struct upload *u, uint64_t by
     spec.checksum = q->checksum;
     spec.checksum_value = q->checksum_in_trailer ? NULL : q->checksum_value;
     spec.upload = &of;
+    spec.copy = copy;
     e = write_open(&x->write, x->gateway->options.env, &spec, events, x);
     if (e != ERR_OK)
         exchange_unavailable(x, e);

@@ -16,10 +16,10 @@ void multipart_look(struct exchange *x, bool with_parts, uint32_t after,
 /* For operation.end. */
 void multipart_look_end(struct exchange *x);
 
-/* Opens x->write for a part of so many bytes; what the client said of its body is in x->request. False: it cannot be, and
- * that has been answered. */
+/* Opens x->write for a part of so many bytes; what the client said of its body is in x->request. With `copy`, which says
+ * how many they are, the replicas copy it by themselves. False: it cannot be, and that has been answered. */
 bool multipart_open_part(struct exchange *x, const struct upload *u, uint64_t bytes,
-                         const struct write_events *events) MUST_CHECK;
+                         const struct write_copy *copy, const struct write_events *events) MUST_CHECK;
 /* A part's verdict that is no success. */
 void multipart_part_failed(struct exchange *x, const struct write_verdict *v);
 

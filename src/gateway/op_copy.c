@@ -22,19 +22,6 @@ static void on_copied(struct exchange *x, const struct write_verdict *v)
         exchange_unavailable(x, ERR_NOMEM);
 }
 
-static const struct catalog_bucket *find_source(struct exchange *x)
-{
-    const struct catalog_bucket *found =
-        catalog_by_name(x->gateway->options.catalog, x->request.source_bucket);
-    struct catalog_bucket *copy = found ? arena_alloc(&x->arena, sizeof(*copy)) : NULL;
-
-    if (copy)
-        *copy = *found;
-    else
-        exchange_error(x, found ? S3_INTERNAL_ERROR : S3_NO_SUCH_BUCKET, NULL);
-    return copy;
-}
-
 /* What the request brings in place of the source's. */
 static enum s3_code replacements(struct exchange *x, struct copy_spec *spec, const char **message)
 {
@@ -79,7 +66,7 @@ static void start_copy(struct exchange *x)
         exchange_error(x, code, message);
         return;
     }
-    spec.source = find_source(x);
+    spec.source = writing_source_bucket(x);
     if (spec.source)
         copy_start(x, &spec);
 }

@@ -3,8 +3,12 @@
  *
  *   look at the upload --> open the part --> pump --> verdict --> answer
  *   copy: look --> the source's head --> judged --> open the part --> pump ...
+ *                                            `--> all backends show the same: each copies the part by itself
  *
- * A copy whose upload has a checksum algorithm gets its checksum here, from the bytes as they come by. */
+ * A copy whose upload has a checksum algorithm gets its checksum here, from the bytes as they come by; without one the
+ * bytes need not come here. When a backend cannot copy, or does not show what the source shows, or too few did it and
+ * one refused, they come: reading begins anew. A part is invisible, so that one which was copied late does no harm. */
+#include "fanout/sources.h"
 #include "gateway/gateway_private.h"
 #include "gateway/multipart.h"
 #include "gateway/writing.h"
@@ -39,7 +43,7 @@ static const struct write_events part_events = {
 
 static void on_upload(struct exchange *x, struct journal_upload_read *r)
 {
-    if (!multipart_open_part(x, r->upload, x->request.body_bytes, &part_events))
+    if (!multipart_open_part(x, r->upload, x->request.body_bytes, NULL, &part_events))
         return;
     body_init(&x->body, x);
     writing_pump(x);
@@ -57,12 +61,31 @@ static void start_part(struct exchange *x)
 
 struct part_copy {
     struct upload *upload;
+    const struct catalog_bucket *of; /* the source's */
     struct fetch *source;
     struct s3_digest digest;
-    uint64_t bytes, read_bytes;
+    uint64_t first, bytes, read_bytes; /* from `first` on so many of the source */
     struct http_header range;
     bool pumping, whole;
+    /* by the backends: */
+    struct sources *sources;
+    struct replica_set taking; /* replicas that take part in the upload */
+    struct replica_object object;
+    bool looking, asked, judged;
 };
+
+static void stop_reading(struct exchange *x)
+{
+    struct part_copy *c = x->upload.copy;
+
+    if (x->write)
+        write_leave(x->write);
+    x->write = NULL;
+    fetch_free(c->source);
+    sources_free(c->sources);
+    c->source = NULL;
+    c->sources = NULL;
+}
 
 static void stop(struct exchange *x)
 {
@@ -70,10 +93,7 @@ static void stop(struct exchange *x)
 
     if (!c)
         return;
-    if (x->write)
-        write_leave(x->write);
-    x->write = NULL;
-    fetch_free(c->source);
+    stop_reading(x);
     free(c->upload);
     free(c);
     x->upload.copy = NULL;
@@ -156,6 +176,57 @@ static void on_drain(void *ctx)
 static const struct write_events copy_events = {
     .held = writing_held, .drain = on_drain, .verdict = on_copy_verdict};
 
+/* ---- by the backends ---- */
+
+static void read_source(struct exchange *x);
+
+static void read_here(struct exchange *x)
+{
+    stop_reading(x);
+    x->upload.copy->looking = false;
+    read_source(x);
+}
+
+static void on_there_verdict(void *ctx, const struct write_verdict *v)
+{
+    struct exchange *x = ctx;
+    bool refused = (v->status >= 400 && v->status < 500) || v->status == 501;
+
+    if (v->result == ERR_OK || !refused || strcmp(v->code, "NoSuchUpload") == 0) {
+        on_copy_verdict(x, v);
+    } else {
+        x->write = NULL;
+        read_here(x);
+    }
+}
+
+static const struct write_events there_events = {
+    .held = writing_held, .drain = on_drain, .verdict = on_there_verdict};
+
+/* When both are known: what the source is, and what each backend shows of it. */
+static void copy_there(struct exchange *x)
+{
+    struct part_copy *c = x->upload.copy;
+    struct write_copy copy;
+
+    if (!c->judged || !c->asked)
+        return;
+    if (c->bytes > x->gateway->options.env->terms.copy_bytes_max ||
+        !sources_agree(c->sources, &c->object, false, &copy)) {
+        read_here(x);
+        return;
+    }
+    copy.ranged = x->request.source_range.len != 0;
+    copy.first = c->first;
+    copy.bytes = c->bytes;
+    if (multipart_open_part(x, c->upload, 0, &copy, &there_events))
+        write_verified(x->write);
+    else
+        stop(x);
+}
+
+/* ---- the source ---- */
+
 /* "bytes=a-b" and nothing else. */
 static bool parse_range(struct span text, uint64_t *first, uint64_t *last)
 {
@@ -186,6 +257,7 @@ static enum s3_code judge_source(struct exchange *x, unsigned status, const stru
     code = s3_condition_source(x->request.source_conditions, x->request.source_condition_count, &current);
     if (code != S3_OK)
         return code;
+    c->object = *object;
     c->bytes = object->body_bytes;
     if (x->request.source_range.len) {
         (void)!parse_range(x->request.source_range, &first, &last);
@@ -193,6 +265,7 @@ static enum s3_code judge_source(struct exchange *x, unsigned status, const stru
             *message = "The range of the copy source is not within the object.";
             return S3_INVALID_RANGE;
         }
+        c->first = first;
         c->bytes = last - first + 1;
     }
     if (c->bytes > S3_SINGLE_PUT_BYTES_MAX) {
@@ -215,10 +288,15 @@ static void on_source_head(void *ctx, unsigned status, const struct http_head *h
         fail(x, code, message);
         return;
     }
+    if (c->looking) {
+        c->judged = true;
+        copy_there(x);
+        return;
+    }
     x->request.checksum = (enum s3_checksum)c->upload->checksum;
     x->request.checksum_in_trailer = true;
     s3_digest_init(&c->digest, x->request.checksum);
-    if (multipart_open_part(x, c->upload, c->bytes, &copy_events))
+    if (multipart_open_part(x, c->upload, c->bytes, NULL, &copy_events))
         pump(x);
     else
         stop(x);
@@ -235,25 +313,16 @@ static void on_source_failed(void *ctx, enum err e)
     exchange_unavailable(ctx, e);
 }
 
-static void on_copy_upload(struct exchange *x, struct journal_upload_read *r)
+/* Only the head of it when the backends may copy by themselves. */
+static void read_source(struct exchange *x)
 {
     static const struct fetch_events events = {
         .head = on_source_head, .body = on_source_body, .failed = on_source_failed};
-    const struct catalog_bucket *source =
-        catalog_by_name(x->gateway->options.catalog, x->request.source_bucket);
-    struct part_copy *c = source ? calloc(1, sizeof(*c)) : NULL;
-    struct fetch_spec spec = {.head_only = false};
+    struct part_copy *c = x->upload.copy;
+    struct fetch_spec spec = {
+        .key = {c->of->record.id, x->request.source_key}, .replicas = &c->of->set, .head_only = c->looking};
 
-    if (!c) {
-        exchange_error(x, source ? S3_INTERNAL_ERROR : S3_NO_SUCH_BUCKET, NULL);
-        return;
-    }
-    x->upload.copy = c;
-    c->upload = r->upload;
-    r->upload = NULL;
-    spec.key = (struct journal_key){source->record.id, x->request.source_key};
-    spec.replicas = &source->set;
-    if (x->request.source_range.len) {
+    if (x->request.source_range.len && !c->looking) {
         c->range = (struct http_header){SPAN("range"), x->request.source_range};
         spec.headers = &c->range;
         spec.header_count = 1;
@@ -262,6 +331,46 @@ static void on_copy_upload(struct exchange *x, struct journal_upload_read *r)
         c->source = NULL;
         fail(x, S3_INTERNAL_ERROR, NULL);
     }
+}
+
+static void on_asked(void *ctx)
+{
+    struct exchange *x = ctx;
+
+    x->upload.copy->asked = true;
+    copy_there(x);
+}
+
+/* False: the bytes have to come through here. */
+static bool look_there(struct exchange *x)
+{
+    struct part_copy *c = x->upload.copy;
+    struct env *env = x->gateway->options.env;
+    const struct sources_spec spec = {
+        .target = &c->taking, .source = &c->of->set, .source_key = x->request.source_key, .part = true};
+
+    c->taking = x->bucket->set;
+    c->taking.mask &= upload_slots(c->upload) & ~c->upload->dropped;
+    return !c->upload->checksum && env->terms.copy_bytes_max && sources_possible(&spec) &&
+           sources_open(&c->sources, env, &spec, on_asked, x) == ERR_OK;
+}
+
+static void on_copy_upload(struct exchange *x, struct journal_upload_read *r)
+{
+    const struct catalog_bucket *source = writing_source_bucket(x);
+    struct part_copy *c = source ? calloc(1, sizeof(*c)) : NULL;
+
+    if (!c) {
+        if (source)
+            exchange_unavailable(x, ERR_NOMEM);
+        return;
+    }
+    x->upload.copy = c;
+    c->of = source;
+    c->upload = r->upload;
+    r->upload = NULL;
+    c->looking = look_there(x);
+    read_source(x);
 }
 
 static void start_part_copy(struct exchange *x)

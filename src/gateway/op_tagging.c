@@ -2,8 +2,9 @@
  *
  * Tags belong to the content that a stamp names: a change of them writes the object anew, in place and under a stamp of its
  * own (copy.c). So a replica that misses the change differs as one that misses a write does, by the same row and the same
- * HEAD, and repair brings it the tags with the rest. What it costs: the object's bytes move, its Last-Modified
- * changes, and an object of parts gets the ETag of one in one piece. */
+ * HEAD, and repair brings it the tags with the rest. What it costs: the object's bytes move, unless the backends copy them by
+ * themselves, and then too at some; its Last-Modified changes, and an object of parts gets the ETag of one in one piece where
+ * the copy does not keep it. */
 #include "gateway/copy.h"
 #include "gateway/gateway_private.h"
 

@@ -77,6 +77,19 @@ enum s3_code writing_headers(struct exchange *x, struct http_header out[static W
     return code;
 }
 
+const struct catalog_bucket *writing_source_bucket(struct exchange *x)
+{
+    const struct catalog_bucket *found =
+        catalog_by_name(x->gateway->options.catalog, x->request.source_bucket);
+    struct catalog_bucket *copy = found ? arena_alloc(&x->arena, sizeof(*copy)) : NULL;
+
+    if (copy)
+        *copy = *found;
+    else
+        exchange_error(x, found ? S3_INTERNAL_ERROR : S3_NO_SUCH_BUCKET, NULL);
+    return copy;
+}
+
 static void on_refused(void *ctx, enum s3_code code, const char *message)
 {
     struct exchange *x = ctx;

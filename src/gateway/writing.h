@@ -24,6 +24,10 @@ enum s3_code writing_tags(struct arena *arena, const struct s3_tags *tags, struc
 enum s3_code writing_headers(struct exchange *x, struct http_header out[static WRITING_HEADERS_MAX],
                              size_t *count, const char **message) MUST_CHECK;
 
+/* Of a copy: the bucket of its source, which stays as long as the exchange. NULL: there is none, and that has been
+ * answered. */
+const struct catalog_bucket *writing_source_bucket(struct exchange *x) MUST_CHECK;
+
 /* Sets up x->guard with the request's conditions. False: they cannot be, and that has been answered. */
 bool writing_guard(struct exchange *x) MUST_CHECK;
 /* The client's body into x->write, as far as both go; at its end guard_verified. For operation.body. */

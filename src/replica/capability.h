@@ -34,6 +34,14 @@ enum s3_etag_kind {
     S3_ETAG_OPAQUE,  /* anything, even where it looks like an MD5 */
 };
 
+/* A copy that it makes by itself (CopyObject): with other metadata and tags, and refused when the source shows another
+ * ETag than x-amz-copy-source-if-match says. */
+enum s3_copy_kind {
+    S3_COPY_NO = 1,
+    S3_COPY_MD5,  /* the copy of an object in parts is one in one piece: its ETag is an MD5 */
+    S3_COPY_SAME, /* it keeps its ETag */
+};
+
 /* Bits of key_folding: keys that it takes for other ones. */
 enum s3_fold {
     S3_FOLD_LEAD = 1,      /* "/a" is "a" */
@@ -60,6 +68,9 @@ struct capabilities {
     uint64_t list_nested; /* enum s3_answer: "a/b" is listed although there is an object "a" */
     uint64_t min_part, max_parts; /* of an upload in parts: bytes of all but the last, and how many */
     uint64_t equal_parts;         /* enum s3_answer: they must be of one size */
+    uint64_t copy_object;         /* enum s3_copy_kind */
+    uint64_t
+        copy_part; /* enum s3_answer: UploadPartCopy under the same condition, and its ETag is the MD5 of the part */
 };
 
 struct capability_profile {

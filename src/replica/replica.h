@@ -148,6 +148,27 @@ struct replica_complete {
         stamp; /* the object's: where it is shown the upload is complete, whatever its request was answered */
 };
 
+/* A copy that the backend makes by itself, of an object in the bucket of a replica on the same backend, or of some bytes
+ * of it as a part of an upload. No byte of it passes here; all of the request is past the barrier. */
+struct replica_copy {
+    struct span key;
+    const struct replica *source; /* replica_shares_backend */
+    struct span source_key;
+    const char
+        *source_etag; /* there: when the source shows another one, nothing is copied and this is missed */
+    /* Stored with the copy, in place of all that the source has, its tags too; as in struct replica_put. */
+    const struct http_header *headers;
+    size_t header_count;
+    bool stamped;
+    struct stamp stamp;
+    enum s3_checksum
+        checksum;          /* that the source has, and the copy is to have where the backend takes its kind */
+    struct span upload_id; /* not empty: a part of this upload; then nothing is stored with it */
+    uint32_t part_number;
+    bool ranged; /* these bytes of the source; else all of it */
+    uint64_t first, last;
+};
+
 struct replica_upload {
     struct span key, id;
     uint64_t initiated_unix_ms; /* UINT64_MAX: not told */
@@ -197,6 +218,8 @@ struct replica_ops {
     void (*put_open)(struct replica_call *c, uint32_t crc32);
     enum err (*del)(struct replica *r, struct replica_call **out, struct span key,
                     const struct replica_put_events *events, void *ctx);
+    enum err (*copy)(struct replica *r, struct replica_call **out, const struct replica_copy *copy,
+                     const struct replica_put_events *events, void *ctx);
     enum err (*head)(struct replica *r, struct replica_call **out, struct span key,
                      const struct replica_head_events *events, void *ctx);
     enum err (*get)(struct replica *r, struct replica_call **out, const struct replica_get *get,
@@ -229,6 +252,10 @@ struct replica {
     const struct capabilities *can; /* the backend's, complete; NULL: all that Amazon's can */
 };
 
+static inline bool replica_shares_backend(const struct replica *a, const struct replica *b)
+{
+    return strcmp(a->name, b->name) == 0;
+}
 static inline bool replica_etag_is_opaque(const struct replica *r)
 {
     return r->can && r->can->etag_kind == S3_ETAG_OPAQUE;
@@ -262,6 +289,13 @@ static inline enum err replica_delete_start(struct replica *r, struct replica_ca
                                             const struct replica_put_events *events, void *ctx)
 {
     return r->ops->del(r, out, key, events, ctx);
+}
+/* Like a delete started only when the barrier may open. Its progress is not told. */
+static inline enum err replica_copy_start(struct replica *r, struct replica_call **out,
+                                          const struct replica_copy *copy,
+                                          const struct replica_put_events *events, void *ctx)
+{
+    return r->ops->copy(r, out, copy, events, ctx);
 }
 static inline enum err replica_head_start(struct replica *r, struct replica_call **out, struct span key,
                                           const struct replica_head_events *events, void *ctx)

@@ -3,7 +3,7 @@
  * What a backend could have done with a request is read off two numbers: how many bytes of it the kernel has
  * taken, and how many could be taken before the barrier. An answer is believed when its body has been read to
  * the end and is no <Error>: some servers say 200 first and fail afterwards. A status of 4xx is a refusal, however
- * the rest of that answer ends; everything else that came past the barrier and is no clean 2xx leaves it open
+ * the rest of that answer ends, and so is 501; everything else that came past the barrier and is no clean 2xx leaves it open
  * whether the request took effect. */
 #include "replica/s3_call.h"
 
@@ -188,6 +188,12 @@ static bool past_barrier(const struct replica_call *c)
     return (c->http ? http_call_sent_bytes(c->http) : c->sent_bytes) > c->barrier_bytes;
 }
 
+/* 501: the server cannot do that at all (RFC 9110 section 15.6.2). */
+static bool is_refusal(unsigned status)
+{
+    return (status >= 400 && status < 500) || status == 501;
+}
+
 static enum replica_result judge(const struct replica_call *c)
 {
     const struct replica_answer *a = &c->answer;
@@ -195,7 +201,7 @@ static enum replica_result judge(const struct replica_call *c)
     if (a->error == ERR_OK && a->status == c->stored_status && a->status &&
         (!c->stored_code || strcmp(a->code, c->stored_code) == 0))
         return REPLICA_STORED;
-    if (a->status >= 400 && a->status < 500)
+    if (is_refusal(a->status))
         return REPLICA_MISSED;
     if (a->error == ERR_OK && a->status >= 200 && a->status < 300 && !c->error_body)
         return REPLICA_STORED;
@@ -223,7 +229,7 @@ static void tell_health(struct replica_call *c)
     struct health *h = &c->replica->backend->health;
 
     if (c->answer.error == ERR_OK)
-        health_end(h, c->answer.status < 500, c->took_ms);
+        health_end(h, c->answer.status < 500 || is_refusal(c->answer.status), c->took_ms);
     else if (blames_backend(c->answer.error))
         health_end(h, false, 0);
     else

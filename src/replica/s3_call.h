@@ -201,6 +201,8 @@ void s3_put_more(struct replica_call *c);
 void s3_put_open(struct replica_call *c, uint32_t crc32);
 enum err s3_delete_start(struct replica *r, struct replica_call **out, struct span key,
                          const struct replica_put_events *events, void *ctx) MUST_CHECK;
+enum err s3_copy_start(struct replica *r, struct replica_call **out, const struct replica_copy *copy,
+                       const struct replica_put_events *events, void *ctx) MUST_CHECK;
 enum err s3_head_start(struct replica *r, struct replica_call **out, struct span key,
                        const struct replica_head_events *events, void *ctx) MUST_CHECK;
 enum err s3_get_start(struct replica *r, struct replica_call **out, const struct replica_get *get,

@@ -1,5 +1,5 @@
-/* Backends and their replicas: what they are made of. The calls are in s3_put.c, s3_get.c, s3_bucket.c and
- * s3_upload.c. */
+/* Backends and their replicas: what they are made of. The calls are in s3_put.c, s3_copy.c, s3_get.c,
+ * s3_bucket.c and s3_upload.c. */
 #include "replica/s3_call.h"
 
 #include <assert.h>
@@ -11,6 +11,7 @@ static const struct replica_ops ops = {
     .put_more = s3_put_more,
     .put_open = s3_put_open,
     .del = s3_delete_start,
+    .copy = s3_copy_start,
     .head = s3_head_start,
     .get = s3_get_start,
     .get_read = s3_get_read,

@@ -38,6 +38,8 @@ enum err s3_complete_end(struct s3_complete_reader *r) MUST_CHECK;
 enum err s3_upload_id_read(struct span body, struct arena *arena, struct span *id) MUST_CHECK;
 /* CompleteMultipartUploadResult: its ETag, in the arena. */
 enum err s3_complete_etag_read(struct span body, struct arena *arena, struct span *etag) MUST_CHECK;
+/* CopyObjectResult, CopyPartResult: its ETag, in the arena; some servers' is without quotes. */
+enum err s3_copy_etag_read(struct span body, struct arena *arena, struct span *etag) MUST_CHECK;
 
 struct s3_upload_entry {
     struct span key, id;

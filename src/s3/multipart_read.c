@@ -145,6 +145,11 @@ enum err s3_complete_etag_read(struct span body, struct arena *arena, struct spa
     return read_one(body, arena, "CompleteMultipartUploadResult", "ETag", etag);
 }
 
+enum err s3_copy_etag_read(struct span body, struct arena *arena, struct span *etag)
+{
+    return read_one(body, arena, "Copy", "ETag", etag);
+}
+
 /* ---- a backend's list of uploads ---- */
 
 struct uploads_reader {

@@ -1,7 +1,8 @@
 """An S3 server in memory that misbehaves on command. Standard library only, one thread per connection.
 
 Left alone it is an honest, strict backend: PUT (plain or aws-chunked; Content-MD5, SHA-256, CRC headers and
-trailers are verified), GET with one Range and If-Match, HEAD, DELETE, buckets. Signatures are not looked at.
+trailers are verified), CopyObject (REPLACE, with If-Match on the source), GET with one Range and If-Match, HEAD,
+DELETE, buckets. Signatures are not looked at.
 
     with HostileBackend() as backend:
         backend.script(Fault("reset", at="body", after=1000, method="PUT", times=1))
@@ -53,9 +54,10 @@ class Fault:
     at: str = "answer"
     method: str | None = None
     key: str | None = None
-    header: tuple | None = None  # (name, value) the request must carry
+    header: tuple | None = None  # (name, value) the request must carry; value None: any
     after: int = 0
     status: int = 500
+    code: str = "InternalError"
     store: bool = False
     raw: bytes = b""
     times: int | None = None     # None: every time
@@ -69,7 +71,8 @@ class Fault:
         return ((self.times is None or self.hits < self.times)
                 and self.method in (None, request.method)
                 and self.key in (None, request.key)
-                and (self.header is None or request.headers.get(self.header[0]) == self.header[1]))
+                and (self.header is None or (self.header[0] in request.headers
+                                             and self.header[1] in (None, request.headers[self.header[0]]))))
 
     def release(self):
         self.released.set()
@@ -350,7 +353,7 @@ class Connection:
         elif fault.what in ("status", "error200"):
             status = 200 if fault.what == "error200" else fault.status
             early = fault.at != "answer"
-            self.answer(request, status, {"connection": "close"} if early else {}, error("InternalError"))
+            self.answer(request, status, {"connection": "close"} if early else {}, error(fault.code))
             if not early:
                 return
             self.linger()
@@ -459,6 +462,8 @@ class Connection:
                 if wrong:
                     return 400, {}, error(wrong)
                 kept = {n: v for n, v in request.headers.items() if n in KEPT or n.startswith("x-amz-meta-")}
+                if "x-amz-copy-source" in request.headers:
+                    return self.copy(request, objects, kept)
                 etag = f'"{hashlib.md5(body).hexdigest()}"'
                 objects[request.key] = Stored(body, kept, etag, time.time())
                 return 200, {"etag": etag}, b""
@@ -468,6 +473,18 @@ class Connection:
             if request.method in ("GET", "HEAD"):
                 return show(request, objects.get(request.key))
             return 501, {}, error("NotImplemented")
+
+    def copy(self, request, objects, kept):
+        if body := request.body_bytes:
+            self.backend.problems.append(f"{request.path}: a copy with a body of {body} bytes")
+        bucket, _, key = urllib.parse.unquote(request.headers["x-amz-copy-source"]).lstrip("/").partition("/")
+        source = self.backend.buckets.get(bucket, {}).get(key)
+        if source is None:
+            return 404, {}, error("NoSuchKey")
+        if request.headers.get("x-amz-copy-source-if-match", source.etag) != source.etag:
+            return 412, {}, error("PreconditionFailed")
+        objects[request.key] = Stored(source.body, kept, source.etag, time.time())
+        return 200, {}, f"<CopyObjectResult><ETag>{source.etag}</ETag></CopyObjectResult>".encode()
 
     def operate_bucket(self, request):
         buckets = self.backend.buckets

@@ -1,4 +1,4 @@
-"""CopyObject, tags and GetObjectAttributes over three real servers, and what repair makes of tags."""
+"""CopyObject, tags and GetObjectAttributes over three real servers, in both forms, and what repair makes of tags."""
 
 import concurrent.futures
 import hashlib
@@ -9,9 +9,22 @@ import uuid
 
 import pytest
 
-from stack import wait_until
+from stack import Stack, wait_until
 
 CHUNK = 512 * 1024
+THREE, MIXED = "seaweedfs,seaweedfs,seaweedfs", "seaweedfs,minio,versitygw"
+
+
+@pytest.fixture(scope="module", params=[(THREE, True), (THREE, False), (MIXED, True), (MIXED, False)],
+                ids=["three-there", "three-streamed", "mixed-there", "mixed-streamed"])
+def stack(request, tmp_path_factory, binary):
+    """Copies are the same whether the backends make them or their bytes come through the gateway."""
+    backends, there = request.param
+    running = Stack.up(tmp_path_factory.mktemp("copies"), backends=backends.split(","),
+                       sets={} if there else {"terms.copy_bytes_max": 0})
+    yield running
+    assert (running.metric("s3mirror_copies_by_backends_total") > 0) == there
+    running.down()
 
 
 def noise(size, seed=1):

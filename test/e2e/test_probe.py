@@ -51,12 +51,14 @@ def test_each_server_is_what_its_profile_says(servers, binary, name):
 
 
 EXPECTED = {
-    "a": {"barrier": "trailer", "list_order": "path", "list_nested": "true", "key_folding": ["lead", "slashes", "tail_body"]},
+    "a": {"barrier": "trailer", "list_order": "path", "list_nested": "true", "key_folding": ["lead", "slashes", "tail_body"],
+          "copy_object": "same", "copy_part": "false"},
     "b": {"barrier": "trailer", "list_order": "bytes", "key_folding": ["lead"], "conditional_put": "true",
-          "list_nested": "false"},
-    "c": {"barrier": "trailer", "url_encode": "false", "key_folding": ["lead", "slashes", "dots"]},
+          "list_nested": "false", "copy_object": "md5", "copy_part": "true"},
+    "c": {"barrier": "trailer", "url_encode": "false", "key_folding": ["lead", "slashes", "dots"],
+          "copy_object": "md5", "copy_part": "true"},
     "d": {"barrier": "length", "checksum_headers": [], "conditional_put": "false", "key_folding": ["tail"],
-          "etag_kind": "single"},
+          "etag_kind": "single", "copy_object": "false", "copy_part": "false"},
 }
 
 
@@ -81,7 +83,7 @@ def test_people_get_a_table_and_the_lines_for_the_configuration(servers, binary)
     assert re.search(r"^ABOUT +TRIED +SEEN +MEANS$", done.stdout, re.M)
     assert re.search(r"^barrier: length .*STORED when closed half way", done.stdout, re.M)
     assert "  - name: c\n    profile: versitygw\n" in done.stdout
-    assert "3 of 6, bodies that are cut short" in done.stderr
+    assert "3 of 7, bodies that are cut short" in done.stderr
 
 
 def with_profile(servers, tmp_path, name, **fields):
@@ -99,7 +101,8 @@ def test_a_configuration_that_promises_too_much_is_told(servers, binary, tmp_pat
     config = with_profile(servers, tmp_path, "d", profile="aws")
     done = probe(binary, servers, "d", "--json", config=config)
     assert done.returncode == 1
-    assert set(json.loads(done.stdout)["wrong"]) >= {"barrier", "checksum_headers", "conditional_put", "key_folding"}
+    assert set(json.loads(done.stdout)["wrong"]) >= {"barrier", "checksum_headers", "conditional_put", "copy_object", "copy_part",
+                                                      "key_folding"}
     done = probe(binary, servers, "d", config=config)
     assert done.returncode == 1
     assert "WRONG in the configuration now: barrier: trailer" in done.stdout
@@ -112,13 +115,13 @@ def test_a_configuration_that_is_more_careful_than_needed_is_fine(servers, binar
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("step", [2, 3, 4, 6])
+@pytest.mark.parametrize("step", [2, 3, 4, 5, 7])
 def test_an_interruption_leaves_nothing_behind(servers, binary, number, step):
     before = buckets(servers, "c")
     running = subprocess.Popen([binary, "probe", "c", "--config", servers.config()], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True)
     for line in running.stderr:
-        if f" {step} of 6," in line:
+        if f" {step} of 7," in line:
             break
     running.send_signal(number)
     _, told = running.communicate(timeout=100)
@@ -132,7 +135,7 @@ def test_a_backend_that_dies_in_the_middle_is_an_error_that_names_what_may_be_le
     running = subprocess.Popen([binary, "probe", "a", "--config", stack.config()], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True)
     for line in running.stderr:
-        if " 3 of 6," in line:
+        if " 3 of 7," in line:
             break
     stack.rig("kill", "a")
     _, told = running.communicate(timeout=200)

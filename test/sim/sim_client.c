@@ -322,6 +322,8 @@ void client_begin(struct client *c, enum client_kind kind, uint32_t key, const s
     c->verified = c->feeding = false;
     if (kind == CLIENT_GET)
         read_begin(c);
+    else if (kind == CLIENT_COPY)
+        client_copy_begin(c);
     else if (kind == CLIENT_UPLOAD)
         client_upload_begin(c);
     else if (kind != CLIENT_LIST)
@@ -332,12 +334,13 @@ void client_begin(struct client *c, enum client_kind kind, uint32_t key, const s
 
 static void draw(struct client *c)
 {
-    uint64_t of_ten = sim_between(sim_of(c), 0, 9);
-    enum client_kind kind = of_ten < 4   ? CLIENT_PUT
-                            : of_ten < 5 ? CLIENT_UPLOAD
-                            : of_ten < 7 ? CLIENT_DELETE
-                            : of_ten < 9 ? CLIENT_GET
-                                         : CLIENT_LIST;
+    uint64_t of_eleven = sim_between(sim_of(c), 0, 10);
+    enum client_kind kind = of_eleven < 4    ? CLIENT_PUT
+                            : of_eleven < 5  ? CLIENT_UPLOAD
+                            : of_eleven < 7  ? CLIENT_DELETE
+                            : of_eleven < 9  ? CLIENT_GET
+                            : of_eleven < 10 ? CLIENT_LIST
+                                             : CLIENT_COPY;
 
     if (!c->host->left)
         return;
@@ -354,6 +357,8 @@ static void on_event(struct sim_event *e)
         draw(c);
     else if (c->kind == CLIENT_UPLOAD)
         client_upload_on(c);
+    else if (c->kind == CLIENT_COPY)
+        client_copy_on(c);
     else if (c->kind == CLIENT_LIST && (c->finished || (c->host->slow && sim_chance(sim_of(c), 30))))
         list_over(c);
     else if (c->kind == CLIENT_LIST)
@@ -390,6 +395,8 @@ void client_crash(struct client *c)
         client_upload_crash(c);
         return;
     }
+    if (c->kind == CLIENT_COPY)
+        client_copy_end(c);
     if (c->write) {
         check_unknown(c->host->check, c->written, false);
         write_leave(c->write);

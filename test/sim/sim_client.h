@@ -4,6 +4,7 @@
 
 #include "fanout/fetch.h"
 #include "fanout/listing.h"
+#include "fanout/sources.h"
 #include "fanout/upload.h"
 #include "fanout/write.h"
 #include "sim_check.h"
@@ -20,10 +21,11 @@ struct client_host {
     uint64_t pause_ms;   /* the most that they pause between two operations */
     const struct content *(*content_new)(void *ctx);
     const struct content *(*content)(void *ctx, uint32_t id);
+    const struct content *(*content_same)(void *ctx, const struct content *of);
     void *ctx;
 };
 
-enum client_kind { CLIENT_PUT, CLIENT_DELETE, CLIENT_GET, CLIENT_LIST, CLIENT_UPLOAD };
+enum client_kind { CLIENT_PUT, CLIENT_DELETE, CLIENT_GET, CLIENT_LIST, CLIENT_UPLOAD, CLIENT_COPY };
 
 enum { CLIENT_PARTS_MAX = 3 };
 enum upload_step { UPLOAD_STEP_CREATE, UPLOAD_STEP_PART, UPLOAD_STEP_COMPLETE, UPLOAD_STEP_ABORT };
@@ -64,6 +66,11 @@ struct client {
     bool grouped, group_seen;
     char listed[SIM_KEYS_MAX][CONTENT_ETAG_CHARS]; /* ETags; "": not listed */
     struct client_upload upload;
+    /* COPY; `fetch` is the look at the source */
+    struct sources *sources;
+    uint32_t source;
+    struct replica_object object;
+    bool asked;
 };
 
 void client_init(struct client *c, struct client_host *host, uint32_t number, bool by_itself);
@@ -77,6 +84,10 @@ void client_upload_begin(struct client *c);
 void client_upload_on(struct client *c);
 void client_upload_crash(struct client *c);
 void client_upload_resume(struct client *c);
+/* sim_client_copy.c */
+void client_copy_begin(struct client *c);
+void client_copy_on(struct client *c);
+void client_copy_end(struct client *c);
 /* Its operation is over. */
 void client_over(struct client *c);
 /* The process is gone: the client knows nothing. What it held of the process is handed to it for its end. */

@@ -49,6 +49,13 @@ void content_init(struct content *c, uint32_t id, uint64_t bytes)
     snprintf(c->header, sizeof(c->header), "%u", id);
 }
 
+void content_init_same(struct content *c, uint32_t id, const struct content *of)
+{
+    *c = *of;
+    c->id = id;
+    snprintf(c->header, sizeof(c->header), "%u", id);
+}
+
 void content_fill(const struct content *c, uint64_t offset, void *at, size_t len)
 {
     for (size_t done = 0; done < len;) {

@@ -19,6 +19,8 @@ struct content {
 };
 
 void content_init(struct content *c, uint32_t id, uint64_t bytes);
+/* The same bytes under another number. */
+void content_init_same(struct content *c, uint32_t id, const struct content *of);
 /* What stands for the MD5 of so many bytes with that CRC, and the ETag made of it. */
 void content_md5(uint32_t crc32, uint64_t bytes, uint8_t out[static 16]);
 void content_etag(uint32_t crc32, uint64_t bytes, char out[static CONTENT_ETAG_CHARS]);

@@ -19,8 +19,8 @@ static void on_event(struct sim_event *e);
 
 static bool is_writing(enum call_kind kind)
 {
-    return kind == CALL_PUT || kind == CALL_DELETE || kind == CALL_CREATE || kind == CALL_COMPLETE ||
-           kind == CALL_ABORT;
+    return kind == CALL_PUT || kind == CALL_DELETE || kind == CALL_COPY || kind == CALL_CREATE ||
+           kind == CALL_COMPLETE || kind == CALL_ABORT;
 }
 
 struct replica_call *sim_call_new(struct replica *r, enum call_kind kind, uint32_t key, void *ctx)
@@ -75,6 +75,7 @@ void sim_call_done(struct replica_call *c)
     switch (c->kind) {
     case CALL_PUT:
     case CALL_DELETE:
+    case CALL_COPY:
     case CALL_COMPLETE:
     case CALL_ABORT:
         sim_trace(sim_of(c), "%s k%u %s: %s (%u %s)", c->replica->store->name, c->key, call_name(c),
@@ -110,8 +111,8 @@ static void call_refuse(struct replica_call *c, unsigned status)
 
 const char *call_name(const struct replica_call *c)
 {
-    static const char *const names[] = {"put",    "delete", "head",     "get",   "list",
-                                        "bucket", "create", "complete", "abort", "uploads"};
+    static const char *const names[] = {"put",    "delete",   "head",  "get",     "list", "bucket",
+                                        "create", "complete", "abort", "uploads", "copy"};
 
     return names[c->kind];
 }
@@ -125,7 +126,8 @@ static void put_leave(struct replica_call *c)
         sim_violate(sim_of(c), "P6: %s k%u was sent bytes with CRC %08x as %08x", c->replica->store->name,
                     c->key, c->crc32, c->open_crc32);
     /* The copy of a damaged copy. */
-    c->object.damaged = !c->request.what && c->object.content && c->crc32 != c->object.content->crc32;
+    c->object.damaged =
+        c->kind == CALL_PUT && !c->request.what && c->object.content && c->crc32 != c->object.content->crc32;
     if (c->object.damaged && !sim_of(c)->damage)
         sim_violate(sim_of(c), "P6: %s k%u was sent other bytes than those of %s", c->replica->store->name,
                     c->key, c->object.content->header);
@@ -221,6 +223,17 @@ static void put_resume(struct replica_call *c)
     sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 3));
 }
 
+static const struct content *content_named(struct sim_store *st, const struct http_header *headers,
+                                           size_t count)
+{
+    uint64_t id;
+
+    for (size_t i = 0; i < count; i++)
+        if (span_ieq(headers[i].name, SPAN(CONTENT_HEADER)) && span_to_u64(headers[i].value, &id))
+            return st->content(st->ctx, (uint32_t)id);
+    return NULL;
+}
+
 static enum err sr_put(struct replica *r, struct replica_call **out, const struct replica_put *put,
                        const struct replica_put_events *events, void *ctx)
 {
@@ -235,12 +248,7 @@ static enum err sr_put(struct replica *r, struct replica_call **out, const struc
     if (put->body)
         c->body = *put->body;
     c->object = (struct sim_object){.exists = true, .stamped = put->stamped, .stamp = put->stamp};
-    for (size_t i = 0; i < put->header_count; i++) {
-        uint64_t id;
-
-        if (span_ieq(put->headers[i].name, SPAN(CONTENT_HEADER)) && span_to_u64(put->headers[i].value, &id))
-            c->object.content = of(r)->store->content(of(r)->store->ctx, (uint32_t)id);
-    }
+    c->object.content = content_named(of(r)->store, put->headers, put->header_count);
     if (put->upload_id.len) {
         uint64_t id = 0;
 
@@ -282,6 +290,29 @@ static enum err sr_delete(struct replica *r, struct replica_call **out, struct s
     c = sim_call_new(r, CALL_DELETE, sim_key_number(key), ctx);
     c->put_events = *events;
     c->open = true;
+    sim_put_opens(c);
+    sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 8));
+    *out = c;
+    return ERR_OK;
+}
+
+/* What the copy is called is told by its request; its bytes are the source's. */
+static enum err sr_copy(struct replica *r, struct replica_call **out, const struct replica_copy *copy,
+                        const struct replica_put_events *events, void *ctx)
+{
+    struct replica_call *c;
+
+    *out = NULL;
+    if (sim_call_refused(of(r)))
+        return ERR_REFUSED;
+    assert(!copy->upload_id.len && replica_shares_backend(r, copy->source));
+    c = sim_call_new(r, CALL_COPY, sim_key_number(copy->key), ctx);
+    c->put_events = *events;
+    c->open = true;
+    c->source = sim_key_number(copy->source_key);
+    c->object = (struct sim_object){.exists = true, .stamped = copy->stamped, .stamp = copy->stamp};
+    c->object.content = content_named(of(r)->store, copy->headers, copy->header_count);
+    snprintf(c->if_match, sizeof(c->if_match), "%s", copy->source_etag);
     sim_put_opens(c);
     sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 8));
     *out = c;
@@ -336,6 +367,7 @@ static const struct replica_ops ops = {
     .put_more = sr_put_more,
     .put_open = sr_put_open,
     .del = sr_delete,
+    .copy = sr_copy,
     .head = sim_head_start,
     .get = sim_get_start,
     .get_read = sim_get_read,

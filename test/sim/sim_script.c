@@ -147,6 +147,30 @@ const struct script sim_scripts[] = {
                   {SCRIPT_GET, 1500}},
     },
     {
+        .name = "a copy that the replicas make, over the source",
+        .replicas = 3,
+        .need = 2,
+        .wait_all = true,
+        .exists = true,
+        .steps = {{SCRIPT_COPY, 0}, {SCRIPT_GET, 100}, {SCRIPT_GET, 400}},
+    },
+    {
+        .name = "a copy that the replicas make, answered as soon as one has it, and a writer beside it",
+        .replicas = 2,
+        .need = 1,
+        .exists = true,
+        .steps = {{SCRIPT_COPY, 0}, {SCRIPT_PUT, 25, .bytes = TEN}, {SCRIPT_GET, 100}, {SCRIPT_GET, 500}},
+    },
+    {
+        .name = "a replica goes down before a copy and is repaired",
+        .replicas = 2,
+        .need = 1,
+        .wait_all = true,
+        .exists = true,
+        .steps =
+            {{SCRIPT_DOWN, 10, .slot = 1}, {SCRIPT_COPY, 12}, {SCRIPT_UP, 400, .slot = 1}, {SCRIPT_GET, 600}},
+    },
+    {
         .name = "the replica that alone has it goes down",
         .replicas = 2,
         .need = 1,

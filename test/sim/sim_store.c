@@ -86,7 +86,7 @@ static void answer_after(struct replica_call *c, uint64_t after_ms, enum replica
                          unsigned status, enum err error)
 {
     c->answer = (struct replica_answer){.result = result, .error = error, .status = status};
-    if (result == REPLICA_STORED && c->kind == CALL_PUT && c->object.content)
+    if (result == REPLICA_STORED && (c->kind == CALL_PUT || c->kind == CALL_COPY) && c->object.content)
         snprintf(c->answer.etag, sizeof(c->answer.etag), "%s", sim_object_etag(&c->object));
     sim_after(c->replica->sim, &c->event, after_ms);
 }
@@ -111,6 +111,28 @@ static void land(struct arrival *a)
     if (s->breakage == BREAK_COMEBACK && !o->exists && old.exists && sim_chance(s, 300))
         arrival_new(st, a->key, &old, sim_between(s, 1, 10000));
     st->landed(st->ctx, st, a->key);
+}
+
+/* Its condition does not hold. */
+static bool is_refused(const struct arrival *a)
+{
+    const struct sim_object *judged = &a->store->objects[a->copies ? a->source : a->key];
+
+    if (!a->copies && (!a->store->conditional || !a->if_match[0]))
+        return false;
+    return !judged->exists || strcmp(sim_object_etag(judged), a->if_match) != 0;
+}
+
+static void take_source(struct arrival *a)
+{
+    const struct sim_object *source = &a->store->objects[a->source];
+
+    a->object.damaged = source->damaged;
+    if (a->call)
+        a->call->object.damaged = source->damaged;
+    if (source->content->crc32 != a->object.content->crc32)
+        sim_violate(a->store->sim, "P6: %s k%u copies %s as %s", a->store->name, a->key,
+                    source->content->header, a->object.content->header);
 }
 
 static void on_arrival(struct sim_event *e)
@@ -138,8 +160,9 @@ static void on_arrival(struct sim_event *e)
         return;
     }
     absent = !now->exists;
-    refused =
-        a->store->conditional && a->if_match[0] && (absent || strcmp(sim_object_etag(now), a->if_match) != 0);
+    refused = is_refused(a);
+    if (!refused && a->copies)
+        take_source(a);
     if (!refused)
         land(a);
     if (answers && refused)
@@ -147,7 +170,8 @@ static void on_arrival(struct sim_event *e)
     else if (answers && c->kind == CALL_DELETE && absent)
         answer_after(c, sim_delay_ms(a->store->sim), REPLICA_STORED, 404, ERR_OK);
     else if (answers)
-        answer_after(c, sim_delay_ms(a->store->sim), REPLICA_STORED, c->kind == CALL_PUT ? 200 : 204, ERR_OK);
+        answer_after(c, sim_delay_ms(a->store->sim), REPLICA_STORED, c->kind == CALL_DELETE ? 204 : 200,
+                     ERR_OK);
     arrival_free(a);
 }
 
@@ -189,7 +213,7 @@ void sim_store_send(struct sim_store *st, struct replica_call *c)
     struct sim *s = st->sim;
     const struct fate *f = sim_fault(s) ? draw_fate(s) : &good;
 
-    if (!c->object.content && c->kind == CALL_PUT && !c->request.what) {
+    if (!c->object.content && (c->kind == CALL_PUT || c->kind == CALL_COPY) && !c->request.what) {
         sim_violate(s, "P1: %s k%u is sent an object without its metadata", st->name, c->key);
         return;
     }
@@ -199,6 +223,8 @@ void sim_store_send(struct sim_store *st, struct replica_call *c)
         c->arrival->call = c;
         c->arrival->answers = f->told;
         c->arrival->request = c->request;
+        c->arrival->copies = c->kind == CALL_COPY;
+        c->arrival->source = c->source;
         memcpy(c->arrival->if_match, c->if_match, sizeof(c->if_match));
     }
     if (f->told)

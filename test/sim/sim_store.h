@@ -16,7 +16,8 @@ enum call_kind {
     CALL_CREATE,
     CALL_COMPLETE,
     CALL_ABORT,
-    CALL_UPLOADS
+    CALL_UPLOADS,
+    CALL_COPY
 };
 
 /* What a request does to a multipart upload; UPLOAD_NOTHING: it is about an object. */
@@ -37,6 +38,8 @@ struct arrival {
     uint32_t key;
     struct sim_object object; /* !exists: a delete */
     struct sim_upload_request request;
+    bool copies; /* the bytes of this key, if it shows `if_match` when this arrives */
+    uint32_t source;
     char if_match[ETAG_CHARS_MAX];
 };
 
@@ -61,6 +64,7 @@ struct replica_call {
     uint64_t body_bytes;
     uint32_t crc32, open_crc32;
     bool open, waiting, left;
+    uint32_t source; /* COPY */
     struct arrival *arrival;
     /* HEAD, GET, bucket */
     struct replica_head_events head_events;

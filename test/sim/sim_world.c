@@ -111,6 +111,18 @@ static const struct content *content_new(void *ctx)
     return content_make(w, draw_size(&w->sim));
 }
 
+static const struct content *content_same(void *ctx, const struct content *of)
+{
+    struct world *w = ctx;
+    struct content *c = malloc(sizeof(*c));
+
+    if (!c || w->content_count == CONTENTS_MAX)
+        abort();
+    content_init_same(c, w->content_count + 1, of);
+    w->contents[w->content_count++] = c;
+    return c;
+}
+
 static const struct content *content_by_id(void *ctx, uint32_t id)
 {
     struct world *w = ctx;
@@ -311,6 +323,7 @@ static void on_script(struct sim_event *e)
     switch (s->step->kind) {
     case SCRIPT_PUT: client_begin(s->client, CLIENT_PUT, 0, content_make(w, s->step->bytes)); break;
     case SCRIPT_UPLOAD: client_begin(s->client, CLIENT_UPLOAD, 0, content_make(w, s->step->bytes)); break;
+    case SCRIPT_COPY: client_begin(s->client, CLIENT_COPY, 0, NULL); break;
     case SCRIPT_DELETE: client_begin(s->client, CLIENT_DELETE, 0, NULL); break;
     case SCRIPT_GET: client_begin(s->client, CLIENT_GET, 0, NULL); break;
     case SCRIPT_LIST: client_begin(s->client, CLIENT_LIST, 0, NULL); break;
@@ -425,11 +438,13 @@ static void world_init(struct world *w, const struct world_options *o)
                               .first_byte_ms = 600,
                               .lease_ms = 1000,
                               .lease_margin_ms = 200,
+                              .copy_bytes_max = 1024 * 1024,
                               .ring_chunks = 4};
     w->host.sim = s;
     w->host.check = &w->check;
     w->host.content_new = content_new;
     w->host.content = content_by_id;
+    w->host.content_same = content_same;
     w->host.ctx = w;
     w->restart.fire = on_restart;
     disk_init(&w->disk, s);

@@ -11,6 +11,7 @@ enum script_kind {
     SCRIPT_END,
     SCRIPT_PUT,
     SCRIPT_UPLOAD,
+    SCRIPT_COPY, /* onto itself */
     SCRIPT_DELETE,
     SCRIPT_GET,
     SCRIPT_LIST,

@@ -27,6 +27,7 @@ enum {
     FIRST_BYTE_MS = 500,
     LEASE_MS = 4000,
     STEP_MS = 20,
+    COPY_BYTES_MAX = 1000000,
     STAMPS_MAX = 8
 };
 
@@ -49,13 +50,15 @@ struct stage_journal {
     bool lease, other_row, stored_row;
 };
 
-enum ask { ASK_PUT, ASK_DELETE, ASK_GET, ASK_BUCKET, ASK_COMPLETE };
+enum ask { ASK_PUT, ASK_DELETE, ASK_GET, ASK_BUCKET, ASK_COMPLETE, ASK_COPY, ASK_HEAD };
 
 struct replica_call {
     enum ask ask;
     bool under_way, open, head_only;
     struct replica_put put;
     struct replica_complete complete;
+    struct replica_copy copy;
+    struct replica_head_events head_events;
     struct replica_put_events put_events;
     struct replica_get_events get_events;
     struct replica_bucket_events bucket_events;
@@ -338,6 +341,41 @@ static inline enum err stage_complete(struct replica *r, struct replica_call **o
     return ERR_OK;
 }
 
+static inline enum err stage_copy(struct replica *r, struct replica_call **out,
+                                  const struct replica_copy *copy, const struct replica_put_events *events,
+                                  void *ctx)
+{
+    enum err e = stage_start(r, out, ASK_COPY, ctx);
+
+    if (e != ERR_OK)
+        return e;
+    (*out)->copy = *copy;
+    (*out)->put_events = *events;
+    (*out)->open = true; /* all of it is past the barrier */
+    return ERR_OK;
+}
+
+static inline enum err stage_head(struct replica *r, struct replica_call **out, struct span key,
+                                  const struct replica_head_events *events, void *ctx)
+{
+    enum err e = stage_start(r, out, ASK_HEAD, ctx);
+
+    if (e != ERR_OK)
+        return e;
+    (*out)->head_events = *events;
+    return ERR_OK;
+}
+
+/* The answer to a HEAD. */
+static inline void shows(struct stage *s, unsigned slot, const struct replica_object *o)
+{
+    struct replica_call *c = call_of(s, slot);
+
+    assert_true(c->under_way && c->ask == ASK_HEAD);
+    c->under_way = false;
+    c->head_events.done(c->ctx, ERR_OK, o->exists ? 200 : 404, o);
+}
+
 static inline enum err stage_get(struct replica *r, struct replica_call **out, const struct replica_get *get,
                                  const struct replica_get_events *events, void *ctx)
 {
@@ -510,6 +548,8 @@ static inline void stage_init(struct stage *s, uint32_t budget_chunks)
                                                    .put_open = stage_put_open,
                                                    .del = stage_del,
                                                    .complete = stage_complete,
+                                                   .copy = stage_copy,
+                                                   .head = stage_head,
                                                    .get = stage_get,
                                                    .get_read = stage_get_read,
                                                    .bucket = stage_bucket,
@@ -543,6 +583,7 @@ static inline void stage_init(struct stage *s, uint32_t budget_chunks)
                                     .first_byte_ms = FIRST_BYTE_MS,
                                     .lease_ms = LEASE_MS,
                                     .lease_margin_ms = 500,
+                                    .copy_bytes_max = COPY_BYTES_MAX,
                                     .ring_chunks = 2},
                           .on_hint = stage_on_hint,
                           .owner = s};
