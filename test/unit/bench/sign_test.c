@@ -26,8 +26,8 @@ static void signs_as_the_published_examples(void **state)
     signer_now(&s, FIRST_SECOND_OF_20130524);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct signed_request r = {"GET", "examplebucket.s3.amazonaws.com", "/", rows[i].query, empty_sha256};
-        char out[1024];
-        size_t len = signer_print(&s, &r, out, sizeof(out));
+        char out[1024], seed[SIGNATURE_CHARS];
+        size_t len = signer_print(&s, &r, out, sizeof(out), seed);
 
         assert_int_equal(len, strlen(out));
         assert_non_null(strstr(out, rows[i].signature));
@@ -38,14 +38,14 @@ static void signs_as_the_published_examples(void **state)
 static void a_new_day_gives_a_new_key(void **state)
 {
     struct signed_request r = {"GET", "examplebucket.s3.amazonaws.com", "/", "lifecycle=", empty_sha256};
-    char before[1024], after[1024];
+    char before[1024], after[1024], seed[SIGNATURE_CHARS];
     struct signer s;
 
     signer_init(&s, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "us-east-1");
     signer_now(&s, FIRST_SECOND_OF_20130524 - 1);
-    signer_print(&s, &r, before, sizeof(before));
+    signer_print(&s, &r, before, sizeof(before), seed);
     signer_now(&s, FIRST_SECOND_OF_20130524);
-    signer_print(&s, &r, after, sizeof(after));
+    signer_print(&s, &r, after, sizeof(after), seed);
     assert_non_null(strstr(before, "/20130523/us-east-1/s3/aws4_request"));
     assert_non_null(strstr(after, lifecycle_signature));
 }
