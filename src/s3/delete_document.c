@@ -46,9 +46,9 @@ static bool leave(struct xml_walk *w, struct span name, unsigned depth, struct s
         return e->key.len == 0 && keep(r, &e->key, text);
     }
     if (span_is(name, "VersionId"))
-        return keep(r, &e->version, xml_trim(text));
+        return e->version.len == 0 && keep(r, &e->version, xml_trim(text));
     if (span_is(name, "ETag"))
-        return keep(r, &e->etag, xml_trim(text));
+        return e->etag.len == 0 && keep(r, &e->etag, xml_trim(text));
     e->other_condition |= span_is(name, "LastModifiedTime") || span_is(name, "Size");
     return true;
 }

@@ -12,6 +12,7 @@ enum {
 struct create_reader {
     struct arena *arena;
     struct span location;
+    bool located;
 };
 
 static bool create_enter(struct xml_walk *w, struct span name, unsigned depth)
@@ -23,8 +24,12 @@ static bool create_leave(struct xml_walk *w, struct span name, unsigned depth, s
 {
     struct create_reader *r = w->ctx;
 
-    if (depth == 2)
-        r->location = arena_dup(r->arena, xml_trim(text));
+    if (depth != 2)
+        return true;
+    if (r->located)
+        return false;
+    r->located = true;
+    r->location = arena_dup(r->arena, xml_trim(text));
     return r->location.at != NULL;
 }
 

@@ -17,7 +17,8 @@ static size_t characters(struct span utf8)
     return n;
 }
 
-/* Letters and digits of any script are allowed; of ASCII the rest of the list only. */
+/* Letters and digits of any script are allowed; of ASCII the rest of the list only. U+FFFE and U+FFFF are no characters: the
+ * document that shows tags could not hold them. */
 static bool allowed(struct span text)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -25,6 +26,9 @@ static bool allowed(struct span text)
 
         if (c < 0x80 && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
             (c == '\0' || !strchr(" +-=._:/@", c)))
+            return false;
+        if (span_starts(span_skip(text, i), SPAN("\xef\xbf\xbe")) ||
+            span_starts(span_skip(text, i), SPAN("\xef\xbf\xbf")))
             return false;
     }
     return span_is_utf8(text);

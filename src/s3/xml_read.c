@@ -2,12 +2,61 @@
  *
  * Refused before anything is believed: a document type (and with it every entity of its own), nesting
  * deeper than DEPTH_MAX, more bytes than the document's kind may have. Names are compared without their
- * namespace prefix: backends differ in it. */
+ * namespace prefix: backends differ in it.
+ *
+ * Expat keeps every name that a document has, and a tag or comment until it has come to its end. So a document of some
+ * megabytes could make it hold many times as much for as long as its sender likes; it gets MEMORY_MAX, which
+ * is plenty for what S3 speaks, and a document that needs more is refused. */
 #include "s3/xml_read.h"
 
+#include <assert.h>
 #include <expat.h>
+#include <stdlib.h>
 
-enum { DEPTH_MAX = 16 };
+enum { DEPTH_MAX = 16, MEMORY_MAX = 256 * 1024, FEED_BYTES = 16 * 1024 /* expat copies what it is fed */ };
+
+/* In front of each block of memory that expat has. */
+struct block {
+    size_t bytes;
+    max_align_t memory[];
+};
+
+/* Whose expat is at work: its memory functions are told nothing else. Walks do not nest. */
+static _Thread_local struct xml_walk *at_work;
+
+static struct block *block_of(void *memory)
+{
+    return memory ? (struct block *)(void *)((char *)memory - offsetof(struct block, memory)) : NULL;
+}
+
+static void *resize(void *memory, size_t bytes)
+{
+    struct block *b = block_of(memory);
+    size_t others = at_work->memory_bytes - (b ? b->bytes : 0);
+
+    if (bytes > MEMORY_MAX - others)
+        return NULL;
+    b = realloc(b, offsetof(struct block, memory) + bytes);
+    if (!b)
+        return NULL;
+    b->bytes = bytes;
+    at_work->memory_bytes = others + bytes;
+    return b->memory;
+}
+
+static void *take(size_t bytes)
+{
+    return resize(NULL, bytes);
+}
+
+static void give(void *memory)
+{
+    struct block *b = block_of(memory);
+
+    if (b)
+        at_work->memory_bytes -= b->bytes;
+    free(b);
+}
 
 static struct span local_name(const char *name)
 {
@@ -67,8 +116,14 @@ static void XMLCALL on_doctype(void *ctx, const XML_Char *name, const XML_Char *
 
 enum err xml_walk_begin(struct xml_walk *w)
 {
-    XML_Parser parser = XML_ParserCreate("UTF-8");
+    static const XML_Memory_Handling_Suite memory = {take, resize, give};
+    XML_Parser parser;
 
+    assert(!at_work);
+    at_work = w;
+    w->memory_bytes = 0;
+    parser = XML_ParserCreate_MM("UTF-8", &memory, NULL);
+    at_work = NULL;
     if (!parser)
         return ERR_NOMEM;
     w->parser = parser;
@@ -84,8 +139,16 @@ enum err xml_walk_begin(struct xml_walk *w)
 
 static enum err feed(struct xml_walk *w, struct span piece, bool last)
 {
-    if (!w->refused && XML_Parse(w->parser, piece.at, (int)piece.len, last) != XML_STATUS_OK)
-        w->refused = true;
+    assert(!at_work);
+    at_work = w;
+    do {
+        struct span part = span_head(piece, FEED_BYTES);
+
+        piece = span_skip(piece, part.len);
+        if (!w->refused && XML_Parse(w->parser, part.at, (int)part.len, last && !piece.len) != XML_STATUS_OK)
+            w->refused = true;
+    } while (piece.len && !w->refused);
+    at_work = NULL;
     return w->refused ? ERR_INVALID : ERR_OK;
 }
 
@@ -98,8 +161,11 @@ enum err xml_walk_end(struct xml_walk *w)
 {
     enum err e = feed(w, SPAN_EMPTY, true);
 
+    at_work = w;
     XML_ParserFree(w->parser);
+    at_work = NULL;
     w->parser = NULL;
+    assert(w->memory_bytes == 0);
     return e;
 }
 

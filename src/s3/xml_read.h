@@ -18,13 +18,15 @@ struct xml_walk {
     bool cut;
 
     void *parser; /* from here on the walk's own */
+    size_t memory_bytes;
     unsigned depth;
     bool refused;
     char text[XML_WIDE_TEXT_BYTES_MAX];
     size_t text_bytes;
 };
 
-/* In pieces: begin, any number of feeds, end. After ERR_OK from begin, end must be called; it tells what a feed that
+/* A walk holds 256 KiB at most besides, whatever the document: one with more names, or a longer tag, is refused.
+ * In pieces: begin, any number of feeds, end. After ERR_OK from begin, end must be called; it tells what a feed that
  * failed has told. ERR_INVALID, ERR_NOMEM. */
 enum err xml_walk_begin(struct xml_walk *w) MUST_CHECK;
 enum err xml_walk_feed(struct xml_walk *w, struct span piece) MUST_CHECK;

@@ -136,6 +136,9 @@ static void create_bucket_bodies_are_read_strictly(void **state)
         {"<Error/>", NULL},
         {"hello", NULL},
         {"<CreateBucketConfiguration><Bucket/></CreateBucketConfiguration>", NULL},
+        {"<CreateBucketConfiguration><LocationConstraint/><LocationConstraint>a</LocationConstraint>"
+         "</CreateBucketConfiguration>",
+         NULL},
         {"<CreateBucketConfiguration><LocationConstraint><b/></LocationConstraint></"
          "CreateBucketConfiguration>",
          NULL},

@@ -104,7 +104,8 @@ static void a_trailer_is_one_known_checksum(void **state)
     expect(STREAM(SIGNED, LENGTH TRAILER), S3_INVALID_REQUEST, "ends in -TRAILER");
     expect(PUT TRAILER, S3_INVALID_REQUEST, "'x-amz-trailer' needs a STREAMING-");
     expect(PUT LENGTH, S3_INVALID_REQUEST, "STREAMING-");
-    expect(PUT "Content-Encoding: gzip, AWS-chunked\n", S3_OK, NULL); /* the framing is told by STREAMING- alone */
+    expect(PUT "Content-Encoding: gzip, AWS-chunked\n", S3_OK,
+           NULL); /* the framing is told by STREAMING- alone */
     expect(PUT "Content-Encoding: gzip\n", S3_OK, NULL);
 }
 

@@ -43,6 +43,8 @@ static void headers_are_read_and_their_rules_kept(void **state)
         {"x+y=p%20q%2B", S3_OK, 1, "x%20y=p%20q%2B"},
         {"stra%C3%9Fe=%F0%9F%98%80", S3_OK, 1},
         {"a=%FF", S3_INVALID_TAG},
+        {"a=%EF%BF%BE", S3_INVALID_TAG},
+        {"a%EF%BF%BF=b", S3_INVALID_TAG},
         {"a=%zz", S3_INVALID_ARGUMENT},
         {"=b", S3_INVALID_TAG},
         {"a=b&a=c", S3_INVALID_TAG},
