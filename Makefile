@@ -14,6 +14,7 @@ help:
 	@echo 'make                   build $(BUILD)/src/app/s3mirror, optimised'
 	@echo 'make demo              the main job, step by step, on three real S3 servers on loopback'
 	@echo 'make test              everything that proves it, in about an hour (some of it: tools/run-tests --help)'
+	@echo 'make test-clients      eleven S3 clients and SDKs against the gateway, on two sets of real servers'
 	@echo 'make bench             measure it beside the raw limit and real servers'
 	@echo 'make fuzz              every fuzz target for a minute, or TARGET=http_head FUZZ_SECONDS=600'
 	@echo 'make tsan              unit tests, simulation and the gateway under ThreadSanitizer'
@@ -30,6 +31,12 @@ setup-tests:
 
 test: setup-tests
 	tools/run-tests
+
+# The clients run against the gateway with ASan and UBSan that `make test` builds.
+test-clients: setup-tests
+	@tools/setup clients minio versitygw
+	tools/run-tests build
+	.venv/bin/python tools/run-clients
 
 demo: all
 	S3MIRROR_BINARY=$(BUILD)/src/app/s3mirror .venv/bin/python tools/demo
@@ -55,4 +62,4 @@ install: all
 clean:
 	rm -rf build build-*
 
-.PHONY: all help setup setup-tests test demo bench fuzz tsan valgrind install clean
+.PHONY: all help setup setup-tests test test-clients demo bench fuzz tsan valgrind install clean
