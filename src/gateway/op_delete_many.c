@@ -14,7 +14,7 @@
 
 #include <stdlib.h>
 
-enum { AT_A_TIME = 16, ARENA_BYTES = 4 * 1024 * 1024, SCRATCH_BYTES = 64 * 1024 };
+enum { AT_A_TIME = 32, ARENA_BYTES = 4 * 1024 * 1024, SCRATCH_BYTES = 64 * 1024 };
 
 /* One of the deletes under way. */
 struct slot {
@@ -219,6 +219,9 @@ static void whole(struct delete_many *m)
     enum s3_code code = s3_delete_close(&m->reader);
 
     m->parsing = false;
+    /* the deletes take their time, and bodies may wait for it */
+    chunk_give(m->x->gateway->options.env->budget, m->x->chunk);
+    m->x->chunk = NULL;
     if (code == S3_OK) {
         m->results = arena_zalloc(&m->arena, m->document.count * sizeof(*m->results));
         code = m->results ? S3_OK : S3_INTERNAL_ERROR;

@@ -5,10 +5,15 @@
  *
  * Where the document says whether its keys are encoded is up to the server, often behind them: they are handed over as
  * they stand. One server echoes an empty EncodingType and encodes nothing. Without IsTruncated a document says nothing
- * about its end and is none. */
+ * about its end and is none.
+ *
+ * Entries are taken out before the parser, where they stand as nearly all servers print them (list_entry.h); what it gets
+ * is the rest. The first entry that is otherwise, or a comment, a CDATA section or the like anywhere, and all from there on
+ * is the parser's. */
 #include "s3/list_read.h"
 
 #include "base/hash.h"
+#include "s3/list_entry.h"
 
 enum {
     LIST_BYTES_MAX = 8 * 1024 * 1024, /* 1000 keys of 1024 bytes, each byte a reference */
@@ -142,9 +147,137 @@ void s3_list_reader_init(struct s3_list_reader *r, bool (*item)(void *ctx, const
     r->ctx = ctx;
     r->truncated = r->encoded = r->has_truncated = r->begun = r->full = false;
     r->entry = (struct s3_list_item){0};
-    r->bytes = r->quiet_bytes = 0;
+    r->bytes = r->quiet_bytes = r->held_bytes = 0;
+    r->scans = true;
     r->walk = (struct xml_walk){.enter = enter, .leave = leave, .ctx = r, .wide = true};
 }
+
+/* ---- entries before the parser ---- */
+
+static enum err parse(struct s3_list_reader *r, struct span piece)
+{
+    enum err e = piece.len ? xml_walk_feed(&r->walk, piece) : ERR_OK;
+
+    return r->full ? ERR_CANCELLED : e;
+}
+
+static enum err parse_from_now(struct s3_list_reader *r, struct span piece)
+{
+    r->scans = false;
+    r->held_bytes = 0;
+    return parse(r, piece);
+}
+
+static bool on_field(void *ctx, struct span name, struct span text)
+{
+    return leave_field(ctx, name, text);
+}
+
+static enum s3_list_entry scan(struct s3_list_reader *r, struct span text, size_t *used)
+{
+    enum s3_list_entry e;
+
+    r->quiet_bytes = 0;
+    r->has_key = r->has_size = false;
+    r->entry = (struct s3_list_item){.key = SPAN_EMPTY, .etag = SPAN_EMPTY};
+    e = s3_list_entry_scan(text, r->text, sizeof(r->text), on_field, r, used);
+    if (e == S3_LIST_ENTRY_WHOLE && !leave_entry(r) && !r->full)
+        e = S3_LIST_ENTRY_OTHER;
+    r->entry = (struct s3_list_item){0};
+    return e;
+}
+
+/* How much stands before the next entry, or what may be the beginning of one. */
+static size_t up_to_entry(struct span text)
+{
+    static const struct span begin = SPAN(S3_LIST_ENTRY_BEGIN);
+    const char *at = memmem(text.at, text.len, begin.at, begin.len);
+    size_t tail = text.len;
+
+    if (at)
+        return (size_t)(at - text.at);
+    while (tail && text.at[tail - 1] != '<')
+        tail--;
+    return tail && span_starts(begin, span_skip(text, tail - 1)) ? tail - 1 : text.len;
+}
+
+/* Then what looks like an entry may be none: a comment, a CDATA section, an instruction; but for the XML declaration. */
+static bool hides_text(const struct s3_list_reader *r, struct span text)
+{
+    struct span behind = span_skip(text, r->walk.fed_bytes ? 0 : 2);
+
+    return text.len && (memmem(text.at, text.len, "<!", 2) || memmem(behind.at, behind.len, "<?", 2));
+}
+
+/* Entries and what is between them. What is left of `text` is the beginning of an entry, unless `scans` has ended. */
+static enum err take(struct s3_list_reader *r, struct span *text)
+{
+    while (r->scans) {
+        struct span before = span_head(*text, up_to_entry(*text));
+        size_t used = 0;
+        enum s3_list_entry entry;
+        enum err e;
+
+        r->scans = !hides_text(r, before);
+        e = r->scans ? parse(r, before) : ERR_OK;
+        if (!r->scans || e != ERR_OK)
+            return e;
+        *text = span_skip(*text, before.len);
+        if (text->len < sizeof(S3_LIST_ENTRY_BEGIN) - 1)
+            return ERR_OK;
+        entry = S3_LIST_ENTRY_OTHER;
+        if (r->walk.depth == 1 && xml_walk_is_even(&r->walk))
+            entry = scan(r, *text, &used);
+        if (r->full)
+            return ERR_CANCELLED;
+        if (entry == S3_LIST_ENTRY_CUT)
+            return ERR_OK;
+        r->scans = entry == S3_LIST_ENTRY_WHOLE;
+        *text = span_skip(*text, r->scans ? used : 0);
+    }
+    return ERR_OK;
+}
+
+/* Behind what is held; *piece is what is left to be looked at then. */
+static enum err take_held(struct s3_list_reader *r, struct span *piece)
+{
+    size_t had = r->held_bytes, room = sizeof(r->held) - had, n = piece->len < room ? piece->len : room;
+    struct span text = {r->held, had + n};
+    enum err e;
+
+    span_put(r->held + had, span_head(*piece, n));
+    e = take(r, &text);
+    if (e != ERR_OK)
+        return e;
+    r->held_bytes = 0;
+    if (text.len <= n) { /* all that was held is done with */
+        *piece = span_skip(*piece, n - text.len);
+        return ERR_OK;
+    }
+    *piece = span_skip(*piece, n);
+    if (!r->scans || piece->len) /* longer than entries are */
+        return parse_from_now(r, text);
+    r->held_bytes = text.len;
+    memmove(r->held, text.at, text.len);
+    return ERR_OK;
+}
+
+static enum err take_piece(struct s3_list_reader *r, struct span piece)
+{
+    enum err e = r->held_bytes ? take_held(r, &piece) : ERR_OK;
+
+    if (e == ERR_OK && piece.len)
+        e = take(r, &piece);
+    if (e != ERR_OK || piece.len == 0)
+        return e;
+    if (!r->scans || piece.len > sizeof(r->held))
+        return parse_from_now(r, piece);
+    r->held_bytes = piece.len;
+    span_put(r->held, piece);
+    return ERR_OK;
+}
+
+/* ---- the document ---- */
 
 enum err s3_list_reader_feed(struct s3_list_reader *r, struct span piece)
 {
@@ -163,16 +296,17 @@ enum err s3_list_reader_feed(struct s3_list_reader *r, struct span piece)
     r->quiet_bytes += piece.len;
     if (r->bytes > LIST_BYTES_MAX || r->quiet_bytes > QUIET_BYTES_MAX + piece.len)
         return ERR_TOO_LARGE;
-    e = xml_walk_feed(&r->walk, piece);
-    return r->full ? ERR_CANCELLED : e;
+    return r->scans ? take_piece(r, piece) : parse(r, piece);
 }
 
 enum err s3_list_reader_end(struct s3_list_reader *r)
 {
     enum err e = ERR_INVALID;
 
-    if (r->begun)
+    if (r->begun) {
+        (void)!parse_from_now(r, (struct span){r->held, r->held_bytes}); /* the end tells */
         e = xml_walk_end(&r->walk);
+    }
     r->begun = false;
     if (r->full)
         return ERR_CANCELLED;

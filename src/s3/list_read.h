@@ -6,6 +6,8 @@
 
 #include "s3/xml_read.h"
 
+enum { LIST_HELD_BYTES = 4 * 1024 };
+
 struct s3_list_item {
     struct span
         key; /* or the common prefix; as it stands in the document: encoded when `encoded` comes out true */
@@ -27,6 +29,10 @@ struct s3_list_reader {
     uint64_t bytes;
     size_t quiet_bytes;
     bool has_key, has_size, has_truncated, begun, full;
+    bool scans; /* entries are looked for before the parser sees them */
+    size_t held_bytes;
+    char held[LIST_HELD_BYTES]; /* the beginning of one, at the end of a piece */
+    char text[XML_WIDE_TEXT_BYTES_MAX];
     char key[XML_WIDE_TEXT_BYTES_MAX], etag[128];
 };
 

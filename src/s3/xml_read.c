@@ -130,6 +130,7 @@ enum err xml_walk_begin(struct xml_walk *w)
     w->depth = 0;
     w->refused = w->cut = false;
     w->text_bytes = 0;
+    w->fed_bytes = 0;
     XML_SetUserData(parser, w);
     XML_SetElementHandler(parser, on_start, on_end);
     XML_SetCharacterDataHandler(parser, on_text);
@@ -141,6 +142,7 @@ static enum err feed(struct xml_walk *w, struct span piece, bool last)
 {
     assert(!at_work);
     at_work = w;
+    w->fed_bytes += piece.len;
     do {
         struct span part = span_head(piece, FEED_BYTES);
 
@@ -155,6 +157,13 @@ static enum err feed(struct xml_walk *w, struct span piece, bool last)
 enum err xml_walk_feed(struct xml_walk *w, struct span piece)
 {
     return feed(w, piece, false);
+}
+
+bool xml_walk_is_even(const struct xml_walk *w)
+{
+    XML_Index at = XML_GetCurrentByteIndex(w->parser);
+
+    return at >= 0 && (uint64_t)at == w->fed_bytes;
 }
 
 enum err xml_walk_end(struct xml_walk *w)

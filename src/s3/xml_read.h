@@ -21,6 +21,7 @@ struct xml_walk {
     size_t memory_bytes;
     unsigned depth;
     bool refused;
+    uint64_t fed_bytes;
     char text[XML_WIDE_TEXT_BYTES_MAX];
     size_t text_bytes;
 };
@@ -31,6 +32,9 @@ struct xml_walk {
 enum err xml_walk_begin(struct xml_walk *w) MUST_CHECK;
 enum err xml_walk_feed(struct xml_walk *w, struct span piece) MUST_CHECK;
 enum err xml_walk_end(struct xml_walk *w) MUST_CHECK;
+/* Nothing of what was fed is put off, so `depth` is what it says: expat waits for more of a tag that is not whole, even when
+ * the rest has come. */
+bool xml_walk_is_even(const struct xml_walk *w);
 /* In one. ERR_OK: well-formed to the end and nothing was refused. ERR_INVALID, ERR_TOO_LARGE, ERR_NOMEM. */
 enum err xml_walk(struct xml_walk *w, struct span body, size_t bytes_max) MUST_CHECK;
 /* Servers that keep a slow answer alive put spaces before the document, where XML has no place for them. */
