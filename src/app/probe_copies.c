@@ -40,12 +40,12 @@ static void copy(struct probe *p, struct span from, struct span etag, struct spa
 static bool put_source(struct probe *p, struct span key, struct wire_answer *a)
 {
     probe_send(p,
-               &(struct probe_request){.method = SPAN("PUT"),
-                                       .key = key,
-                                       .headers = {{SPAN("x-amz-meta-old"), SPAN("1")},
-                                                   {SPAN("x-amz-tagging"), SPAN("old=1")}},
-                                       .header_count = 2,
-                                       .body = {body}},
+               &(struct probe_request){
+                   .method = SPAN("PUT"),
+                   .key = key,
+                   .headers = {{SPAN("x-amz-meta-old"), SPAN("1")}, {SPAN("x-amz-tagging"), SPAN("old=1")}},
+                   .header_count = 2,
+                   .body = {body}},
                a);
     return probe_ok(a);
 }
@@ -117,7 +117,8 @@ static uint64_t kind_of_copy(struct probe *p, struct span upload)
         return S3_COPY_NO;
     }
     if (!span_eq(copied, etag) || !memchr(etag.at, '-', etag.len)) {
-        probe_find(p, "copy_object", "the copy of an upload in parts", "an ETag without parts", "as Amazon's");
+        probe_find(p, "copy_object", "the copy of an upload in parts", "an ETag without parts",
+                   "as Amazon's");
         return S3_COPY_MD5;
     }
     probe_find(p, "copy_object", "the copy of an upload in parts", "the same ETag",
@@ -130,16 +131,17 @@ static uint64_t kind_of_copy(struct probe *p, struct span upload)
 static void copy_part(struct probe *p, struct span query, struct span from, struct span etag, struct span to,
                       struct wire_answer *a)
 {
-    probe_send(p,
-               &(struct probe_request){.method = SPAN("PUT"),
-                                       .key = to,
-                                       .query = query,
-                                       .headers = {{SPAN("x-amz-copy-source"), source_of(p, from)},
-                                                   {SPAN("x-amz-copy-source-if-match"), etag},
-                                                   {SPAN("x-amz-copy-source-range"),
-                                                    arena_printf(&p->kept, "bytes=0-%d", PROBE_PART_BYTES - 1)}},
-                                       .header_count = 3},
-               a);
+    probe_send(
+        p,
+        &(struct probe_request){.method = SPAN("PUT"),
+                                .key = to,
+                                .query = query,
+                                .headers = {{SPAN("x-amz-copy-source"), source_of(p, from)},
+                                            {SPAN("x-amz-copy-source-if-match"), etag},
+                                            {SPAN("x-amz-copy-source-range"),
+                                             arena_printf(&p->kept, "bytes=0-%d", PROBE_PART_BYTES - 1)}},
+                                .header_count = 3},
+        a);
 }
 
 static bool shows_md5(struct probe *p, const struct wire_answer *a)

@@ -103,8 +103,8 @@ static void check_whole(struct probe *p)
     struct trial u;
     bool amazons;
 
-    if (!create(p, &u, PROBE_UPLOAD, &a) || !put_part(p, &u, 1, first, &a) || !put_part(p, &u, 2, second, &a) ||
-        !complete(p, &u, &a)) {
+    if (!create(p, &u, PROBE_UPLOAD, &a) || !put_part(p, &u, 1, first, &a) ||
+        !put_part(p, &u, 2, second, &a) || !complete(p, &u, &a)) {
         probe_find(p, "barrier: parts", "an upload of two parts", probe_status(p, &a),
                    "clients' multipart uploads FAIL there");
         return;

@@ -91,9 +91,12 @@ static void on_timer(struct timer *t)
     for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++) {
         struct look *l = &s->looks[slot];
 
-        if (l->call)
-            replica_call_abandon(l->source, l->call);
+        if (!l->call)
+            continue;
+        replica_call_abandon(l->source, l->call);
         l->call = NULL;
+        if (l->source->health)
+            health_stalled(l->source->health); /* nobody else is to wait for it */
     }
     over(s);
 }

@@ -2,7 +2,9 @@
 becomes of a backend that does not do its part."""
 
 import base64
+import contextlib
 import hashlib
+import threading
 import zlib
 
 import pytest
@@ -148,6 +150,38 @@ def test_a_part_of_an_upload_with_a_checksum_takes_the_bytes(able, key):
     upload.client.upload_part_copy(**upload.where, PartNumber=1, CopySource=f"{able.bucket}/{key}-source")
     assert made_there(able) == before
     upload.abort()
+
+
+# --- the gateway dies ---------------------------------------------------------------------------------------
+
+def test_a_copy_that_outlives_its_gateway_does_not_stay_over_what_was_written_later(tmp_path, binary, key):
+    """c works on the copy while the gateway is killed and started and the key is written: the copy lands last, there."""
+    with HostileBackend() as c:
+        prepare(c)
+        stack = bring_up(tmp_path, c, **{"terms.ambiguity_ms": 15_000, "terms.stall_ms": 15_000})
+        try:
+            stack.put(key + "-source", b"the source")
+            held = c.script(Fault("hold", method="PUT", key=key, header=("x-amz-copy-source", None), times=1))
+            client = threading.Thread(target=lost, args=(stack, key))
+            client.start()
+            assert held.reached.wait(60)
+            wait_until(lambda: stack.on_backend("a", key).status == 200, "a to have made the copy", 60, 0.05)
+            stack.rig("kill", "g1")
+            client.join()
+            stack.rig("start", "g1")
+            assert stack.put(key, b"written later").status == 200
+            held.release()
+            wait_until(lambda: stack.on_backend("c", key).body == b"the source", "the copy to land", 60, 0.05)
+            stack.wait_repaired()
+            stack.assert_everywhere(key, b"written later")
+        finally:
+            c.behave()
+            stack.down()
+
+
+def lost(stack, key):
+    with contextlib.suppress(OSError):
+        copy(stack, key + "-source", key)
 
 
 # --- backends that do not do their part -----------------------------------------------------------------------

@@ -169,6 +169,7 @@ static void one_that_does_not_answer_in_time_shows_nothing(void **state)
     pass(&a.s, FIRST_BYTE_MS);
     assert_int_equal(a.dones, 1);
     assert_int_equal(a.s.replicas[2].abandons, 1);
+    assert_false(health_usable(&a.s.replicas[2].health));
     assert_false(sources_agree(a.sources, &o, false, &copy));
     asking_fini(&a);
 }

@@ -133,6 +133,16 @@ static void backends_answers_give_their_one_element(void **state)
                      ERR_OK);
     assert_true(span_is(out, "\"a-2\""));
     assert_int_not_equal(s3_complete_etag_read(SPAN("<Error><ETag>x</ETag></Error>"), &arena, &out), ERR_OK);
+    assert_int_equal(
+        s3_copy_etag_read(SPAN("  <CopyObjectResult><ETag>&#34;a&#34;</ETag></CopyObjectResult>"), &arena,
+                          &out),
+        ERR_OK);
+    assert_true(span_is(out, "\"a\""));
+    assert_int_equal(s3_copy_etag_read(SPAN("<CopyPartResult><ETag>b</ETag></CopyPartResult>"), &arena, &out),
+                     ERR_OK);
+    assert_true(span_is(out, "b"));
+    assert_int_not_equal(s3_copy_etag_read(SPAN("<CopyObjectResult/>"), &arena, &out), ERR_OK);
+    assert_int_not_equal(s3_copy_etag_read(SPAN("<Error><ETag>x</ETag></Error>"), &arena, &out), ERR_OK);
     assert_int_not_equal(s3_upload_id_read(SPAN("<InitiateMultipartUploadResult/>"), &arena, &out), ERR_OK);
     arena_fini(&arena);
 }
