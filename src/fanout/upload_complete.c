@@ -16,7 +16,9 @@
  * stamp, and that counts as stored.
  *
  * With `wait: need` a part may be acknowledged while some replica still receives it. Such a replica is waited for,
- * stall_ms at most. */
+ * stall_ms at most.
+ *
+ * DONE also makes the object's manifest durable (s3/manifest.h), which no replica can be told: it is known at the end only. */
 #include "fanout/upload.h"
 
 #include "base/count.h"
@@ -44,6 +46,8 @@ struct upload_complete {
     uint64_t expected_bytes;
     enum s3_checksum checksum;
     uint8_t checksum_value[SHA256_BYTES];
+    uint32_t checksum_parts;
+    enum s3_checksum_type checksum_type;
 
     struct journal_upload_step step;
     struct journal_upload_read read;
@@ -191,6 +195,8 @@ static void on_verdict(void *ctx, const struct write_verdict *v)
         if (v->marks[slot] == WRITE_STORED)
             c->step.gone |= 1u << slot;
     c->step.result = (struct span){c->result, c->result_bytes};
+    c->step.manifest = (struct span){c->match.manifest.at, c->match.manifest.len};
+    c->step.version = v->version;
     leave_upload(c, UPLOAD_DONE);
 }
 
@@ -254,6 +260,20 @@ static void open_write(struct upload_complete *c)
 
 static void read_parts(struct upload_complete *c, uint32_t after);
 
+static enum s3_checksum_type type_of(const struct upload *u)
+{
+    return !u->checksum ? S3_TYPE_OPEN : u->full_object ? S3_TYPE_FULL_OBJECT : S3_TYPE_COMPOSITE;
+}
+
+/* With a number of parts behind it or without. */
+static bool is_checksum(const struct upload_complete *c, const struct upload_match *m)
+{
+    uint32_t parts = c->upload->full_object ? 0 : (uint32_t)m->next;
+
+    return memcmp(c->checksum_value, m->checksum_value, m->checksum_bytes) == 0 &&
+           (!c->checksum_parts || c->checksum_parts == parts);
+}
+
 /* What the client says of the object. */
 static enum s3_code check_claims(struct upload_complete *c, const char **message)
 {
@@ -263,9 +283,12 @@ static enum s3_code check_claims(struct upload_complete *c, const char **message
         *message = "The value of x-amz-mp-object-size does not match the sizes of the parts.";
         return S3_INVALID_REQUEST;
     }
-    if (c->checksum && m->checksum_bytes && c->upload->full_object &&
-        (c->checksum != c->upload->checksum ||
-         memcmp(c->checksum_value, m->checksum_value, m->checksum_bytes) != 0)) {
+    if ((c->checksum && c->checksum != c->upload->checksum) ||
+        (c->checksum_type && c->checksum_type != type_of(c->upload))) {
+        *message = "The upload was created with another checksum algorithm or type, or with none.";
+        return S3_INVALID_REQUEST;
+    }
+    if (c->checksum && !is_checksum(c, m)) {
         *message = "The checksum of the object does not match those of its parts.";
         return S3_BAD_DIGEST;
     }
@@ -450,6 +473,8 @@ enum err upload_complete_start(struct upload_complete **out, struct env *env,
     *spec->list = (struct upload_list){0};
     c->expected_bytes = spec->expected_bytes;
     c->checksum = spec->checksum;
+    c->checksum_parts = spec->checksum_parts;
+    c->checksum_type = spec->checksum_type;
     if (spec->checksum_value)
         memcpy(c->checksum_value, spec->checksum_value, sizeof(c->checksum_value));
     timer_init(&c->timer, on_timer);

@@ -1,5 +1,6 @@
 /* Matching: both lists ascend, so one walk does it. A listed part that is not among those there are, or has another ETag
- * or checksum, is InvalidPart; sizes are judged when all is known, as S3 does. */
+ * or checksum, is InvalidPart; sizes are judged when all is known, as S3 does. The checksums of parts are known here, verified
+ * when they came: those that a list leaves out are not missing. */
 #include "fanout/upload_list.h"
 
 #include "s3/crc_combine.h"
@@ -30,7 +31,9 @@ void upload_list_add(struct upload_list *l, const struct s3_listed_part *part)
         if (!l->at)
             abort();
     }
-    l->out_of_order = l->out_of_order || (l->count && l->at[l->count - 1].number >= part->number);
+    l->out_of_order = l->out_of_order || (l->count && l->at[l->count - 1].number > part->number);
+    if (l->count && l->at[l->count - 1].number == part->number)
+        l->count--;
     l->at[l->count++] = (struct upload_listed){
         .number = part->number,
         .checksum = part->checksum,
@@ -80,9 +83,11 @@ void upload_match_fini(struct upload_match *m)
 {
     free(m->document.at);
     free(m->checksums.at);
+    free(m->sizes.at);
+    free(m->manifest.at);
     for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++)
         free(m->own[slot].at);
-    m->document = m->checksums = (struct upload_text){0};
+    m->document = m->checksums = m->sizes = m->manifest = (struct upload_text){0};
     memset(m->own, 0, sizeof(m->own));
 }
 
@@ -114,12 +119,6 @@ static enum s3_code check_part(struct upload_match *m, const struct upload_liste
 
     if (!p->etag_count || hash64(bare(p->etags[0].text), m->list->seed) != l->etag_hash)
         return wrong(m, S3_INVALID_PART, "Part %u was uploaded with another ETag.", l->number);
-    if (kind && !m->upload->full_object && !l->checksum)
-        return wrong(
-            m, S3_INVALID_REQUEST,
-            "The upload was created with a checksum algorithm: the list must have the checksum of each "
-            "part. It was missing for part %u.",
-            l->number);
     if (l->checksum && p->checksum_bytes && (l->checksum != kind || !same_checksum(m, l, p)) && kind)
         return wrong(m, S3_INVALID_PART, "Part %u was uploaded with another checksum.", l->number);
     return S3_OK;
@@ -173,6 +172,12 @@ static uint64_t big_endian(const uint8_t *at, size_t bytes)
     return value;
 }
 
+static void add_size(struct upload_match *m, const struct part *p)
+{
+    text_room(&m->sizes, S3_MANIFEST_SIZE_BYTES_MAX);
+    m->sizes.len = (size_t)(s3_manifest_put_size(m->sizes.at + m->sizes.len, p->bytes) - m->sizes.at);
+}
+
 static void add_checksum(struct upload_match *m, const struct part *p)
 {
     if (!m->upload->checksum || !p->checksum_bytes)
@@ -204,6 +209,7 @@ enum s3_code upload_match_page(struct upload_match *m, const struct part *parts,
         add_to_documents(m, p);
         add_md5(m, p);
         add_checksum(m, p);
+        add_size(m, p);
         m->next++;
     }
     return S3_OK;
@@ -254,6 +260,20 @@ static void end_checksum(struct upload_match *m)
         snprintf(m->checksum + len, sizeof(m->checksum) - len, "-%zu", m->next);
 }
 
+static void end_manifest(struct upload_match *m)
+{
+    struct s3_manifest manifest = {.count = (uint32_t)m->next, .sizes = {m->sizes.at, m->sizes.len}};
+
+    if (m->checksum_bytes) {
+        manifest.kind = (enum s3_checksum)m->upload->checksum;
+        manifest.full_object = m->upload->full_object;
+        manifest.checksum = span_of(m->checksum);
+        manifest.checksums = (struct span){m->checksums.at, m->checksums.len};
+    }
+    text_room(&m->manifest, S3_MANIFEST_HEAD_BYTES_MAX + m->sizes.len + m->checksums.len);
+    m->manifest.len = s3_manifest_print(&manifest, m->manifest.at);
+}
+
 enum s3_code upload_match_end(struct upload_match *m)
 {
     if (m->next < m->list->count)
@@ -264,6 +284,7 @@ enum s3_code upload_match_end(struct upload_match *m)
     end_etag(m);
     if (m->upload->checksum)
         end_checksum(m);
+    end_manifest(m);
     return S3_OK;
 }
 

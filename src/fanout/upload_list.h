@@ -2,12 +2,15 @@
  * cannot. Pure.
  *
  * The list is kept as numbers and hashes, a few hundred KiB for the most there can be; the parts come in pages; what is sent to
- * the replicas is printed meanwhile, once for all that know the parts by the same ETags. */
+ * the replicas is printed meanwhile, once for all that know the parts by the same ETags, and so is the object's manifest.
+ *
+ * A number that is listed twice in a row means the later one: a client that sent a part again, and lists both. */
 #ifndef FANOUT_UPLOAD_LIST_H
 #define FANOUT_UPLOAD_LIST_H
 
 #include "base/hash.h"
 #include "journal/journal.h"
+#include "s3/manifest.h"
 #include "s3/multipart.h"
 
 struct upload_listed {
@@ -42,7 +45,8 @@ struct upload_match {
     bool md5s;                                      /* all ETags so far are MD5s */
     struct md5 md5;                                 /* of these */
     struct upload_text document, own[REPLICAS_MAX]; /* own: for a replica that is told something else */
-    struct upload_text checksums;                   /* of the parts, one behind the other */
+    struct upload_text checksums, sizes;            /* of the parts, one behind the other, as in a manifest */
+    struct upload_text manifest;                    /* once ended */
     uint64_t crc;                                   /* FULL_OBJECT: of the bytes so far */
     const char *message;                            /* more precise than the code; NULL: nothing */
     char text[160];

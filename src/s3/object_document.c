@@ -1,5 +1,6 @@
 #include "s3/object_document.h"
 
+#include "base/hash.h"
 #include "s3/date.h"
 #include "s3/document.h"
 
@@ -57,6 +58,60 @@ struct span s3_copy_document(struct arena *arena, const char *root, struct span 
                         root, modified, SPAN_ARG(quoted), SPAN_ARG(elements), root);
 }
 
+static char *put_number(char *at, const char *element, uint64_t n)
+{
+    at = span_put(at, SPAN("<"));
+    at = span_put(at, span_of(element));
+    at = span_put(at, SPAN(">"));
+    at = span_put_u64(at, n);
+    at = span_put(at, SPAN("</"));
+    at = span_put(at, span_of(element));
+    return span_put(at, SPAN(">"));
+}
+
+static char *put_part(char *at, const struct s3_manifest *m, const struct s3_manifest_part *part)
+{
+    struct span element = s3_checksum_kind(m->kind)->element;
+
+    at = put_number(span_put(at, SPAN("<Part>")), "PartNumber", part->number);
+    at = put_number(at, "Size", part->bytes);
+    if (part->checksum.len) {
+        at = span_put(at, SPAN("<"));
+        at = span_put(at, element);
+        at = span_put(at, SPAN(">"));
+        at += base64_encode(part->checksum.at, part->checksum.len, at);
+        at = span_put(at, SPAN("</"));
+        at = span_put(at, element);
+        at = span_put(at, SPAN(">"));
+    }
+    return span_put(at, SPAN("</Part>"));
+}
+
+/* A page of the parts. */
+static struct span parts_element(struct arena *arena, const struct s3_attributes *a)
+{
+    enum { HEAD_BYTES_MAX = 400, PART_BYTES_MAX = 200 };
+    const struct s3_manifest *m = a->manifest;
+    uint32_t left = a->marker < m->count ? m->count - a->marker : 0;
+    uint32_t shown = left < a->most ? left : a->most;
+    char *text = arena_alloc(arena, HEAD_BYTES_MAX + (size_t)shown * PART_BYTES_MAX), *at = text;
+    struct s3_manifest_part part = {0};
+
+    if (!text)
+        return (struct span){NULL, 0};
+    at = put_number(span_put(at, SPAN("<ObjectParts>")), "PartsCount", m->count);
+    at = put_number(at, "PartNumberMarker", a->marker);
+    at = put_number(at, "NextPartNumberMarker", shown ? a->marker + shown : a->marker);
+    at = put_number(at, "MaxParts", a->most);
+    at = span_put(at, shown < left ? SPAN("<IsTruncated>true</IsTruncated>")
+                                   : SPAN("<IsTruncated>false</IsTruncated>"));
+    while (part.number < a->marker + shown && s3_manifest_next(m, &part))
+        if (part.number > a->marker)
+            at = put_part(at, m, &part);
+    at = span_put(at, SPAN("</ObjectParts>"));
+    return (struct span){text, (size_t)(at - text)};
+}
+
 struct span s3_attributes_document(struct arena *arena, const struct s3_attributes *a)
 {
     struct span etag = SPAN_EMPTY, checksum = SPAN_EMPTY, parts = SPAN_EMPTY, size = SPAN_EMPTY;
@@ -71,7 +126,9 @@ struct span s3_attributes_document(struct arena *arena, const struct s3_attribut
         if (checksum.at)
             checksum = arena_printf(arena, "<Checksum>%.*s</Checksum>", SPAN_ARG(checksum));
     }
-    if (a->asked & S3_ATTRIBUTE_PARTS && a->parts)
+    if (a->asked & S3_ATTRIBUTE_PARTS && a->manifest)
+        parts = parts_element(arena, a);
+    else if (a->asked & S3_ATTRIBUTE_PARTS && a->parts)
         parts = arena_printf(arena, "<ObjectParts><PartsCount>%u</PartsCount></ObjectParts>", a->parts);
     if (a->asked & S3_ATTRIBUTE_SIZE)
         size = arena_printf(arena, "<ObjectSize>%" PRIu64 "</ObjectSize>", a->bytes);

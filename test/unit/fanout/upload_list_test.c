@@ -122,7 +122,7 @@ static void what_is_wrong_with_a_list_has_its_code(void **state)
     } cases[] = {
         {"all is well", 1, 2, MD5_2, 100, S3_OK},
         {"a part that is not there", 1, 3, MD5_2, 100, S3_INVALID_PART},
-        {"one that is between others", 1, 1, MD5_2, 100, S3_INVALID_PART},
+        {"a part that comes again with another ETag", 1, 1, MD5_2, 100, S3_INVALID_PART},
         {"another ETag", 1, 2, MD5_1, 100, S3_INVALID_PART},
         {"too small, not the last", 1, 2, MD5_2, 99, S3_ENTITY_TOO_SMALL},
     };
@@ -146,7 +146,7 @@ static void a_list_that_does_not_ascend_is_noticed(void **state)
     static const struct {
         uint32_t first, second;
         bool out_of_order;
-    } cases[] = {{1, 2, false}, {2, 1, true}, {3, 3, true}};
+    } cases[] = {{1, 2, false}, {2, 1, true}, {3, 3, false}};
 
     for (size_t i = 0; i < 3; i++) {
         struct bench b;
@@ -157,6 +157,20 @@ static void a_list_that_does_not_ascend_is_noticed(void **state)
         assert_int_equal(b.list.out_of_order, cases[i].out_of_order);
         close_bench(&b);
     }
+}
+
+static void a_number_that_is_listed_again_means_the_later_one(void **state)
+{
+    struct bench b;
+
+    open_bench(&b, S3_CHECKSUM_NONE, false);
+    there(&b, 1, 5, A, MD5_2);
+    list(&b, 1, MD5_1, NULL);
+    list(&b, 1, MD5_2, NULL);
+    assert_int_equal(match(&b, 8), S3_OK);
+    assert_int_equal(b.match.bytes, 5);
+    assert_true(span_ends(span_of(b.match.etag), SPAN("-1\"")));
+    close_bench(&b);
 }
 
 static void each_replica_is_told_its_own_etags(void **state)
@@ -193,13 +207,13 @@ static void replicas_that_miss_a_part_or_were_dropped_do_not_hold_all(void **sta
     close_bench(&b);
 }
 
-static void a_composite_checksum_needs_that_of_each_part(void **state)
+static void a_composite_checksum_is_that_of_the_parts_as_they_came(void **state)
 {
     static const struct {
         const char *first, *second;
         enum s3_code code;
     } cases[] = {{"AAAAAQ==", "AAAAAg==", S3_OK},
-                 {"AAAAAQ==", NULL, S3_INVALID_REQUEST},
+                 {"AAAAAQ==", NULL, S3_OK}, /* it is known here */
                  {"AAAAAQ==", "AAAAAQ==", S3_INVALID_PART}};
 
     for (size_t i = 0; i < 3; i++) {
@@ -218,6 +232,36 @@ static void a_composite_checksum_needs_that_of_each_part(void **state)
             assert_false(says(&b, 2, "Checksum")); /* it keeps none of this kind */
             assert_true(says(&b, 2, "<PartNumber>2<"));
         }
+        close_bench(&b);
+    }
+}
+
+static void the_manifest_tells_sizes_and_checksums(void **state)
+{
+    static const enum s3_checksum kinds[] = {S3_CHECKSUM_NONE, S3_CHECKSUM_CRC32};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct s3_manifest_part part;
+        struct s3_manifest m;
+        struct bench b;
+
+        open_bench(&b, kinds[i], false);
+        set_crc(there(&b, 3, 300, A, MD5_1), 1);
+        set_crc(there(&b, 4, 400, A, "\"not listed\""), 7);
+        set_crc(there(&b, 8, 1, A, MD5_2), 2);
+        list(&b, 3, MD5_1, NULL);
+        list(&b, 8, MD5_2, NULL);
+        assert_int_equal(match(&b, 8), S3_OK);
+        assert_true(s3_manifest_read((struct span){b.match.manifest.at, b.match.manifest.len}, &m));
+        assert_int_equal(m.kind, kinds[i]);
+        assert_true(span_is(m.checksum, b.match.checksum));
+        assert_int_equal(m.count, 2);
+        assert_true(s3_manifest_find(&m, 2, &part));
+        assert_int_equal(part.offset, 300);
+        assert_int_equal(part.bytes, 1);
+        assert_int_equal(part.checksum.len, kinds[i] ? 4 : 0);
+        if (kinds[i])
+            assert_int_equal(part.checksum.at[3], 2);
         close_bench(&b);
     }
 }
@@ -252,9 +296,11 @@ int main(void)
         cmocka_unit_test(a_list_of_some_of_the_parts_is_good_in_pages_of_any_size),
         cmocka_unit_test(what_is_wrong_with_a_list_has_its_code),
         cmocka_unit_test(a_list_that_does_not_ascend_is_noticed),
+        cmocka_unit_test(a_number_that_is_listed_again_means_the_later_one),
         cmocka_unit_test(each_replica_is_told_its_own_etags),
         cmocka_unit_test(replicas_that_miss_a_part_or_were_dropped_do_not_hold_all),
-        cmocka_unit_test(a_composite_checksum_needs_that_of_each_part),
+        cmocka_unit_test(a_composite_checksum_is_that_of_the_parts_as_they_came),
+        cmocka_unit_test(the_manifest_tells_sizes_and_checksums),
         cmocka_unit_test(a_checksum_of_the_whole_is_put_together),
     };
 
