@@ -43,11 +43,7 @@ struct upload_complete {
     struct stamp id;
     uint64_t taker;
     struct upload_list list;
-    uint64_t expected_bytes;
-    enum s3_checksum checksum;
-    uint8_t checksum_value[SHA256_BYTES];
-    uint32_t checksum_parts;
-    enum s3_checksum_type checksum_type;
+    struct upload_claims claims;
 
     struct journal_upload_step step;
     struct journal_upload_read read;
@@ -260,41 +256,6 @@ static void open_write(struct upload_complete *c)
 
 static void read_parts(struct upload_complete *c, uint32_t after);
 
-static enum s3_checksum_type type_of(const struct upload *u)
-{
-    return !u->checksum ? S3_TYPE_OPEN : u->full_object ? S3_TYPE_FULL_OBJECT : S3_TYPE_COMPOSITE;
-}
-
-/* With a number of parts behind it or without. */
-static bool is_checksum(const struct upload_complete *c, const struct upload_match *m)
-{
-    uint32_t parts = c->upload->full_object ? 0 : (uint32_t)m->next;
-
-    return memcmp(c->checksum_value, m->checksum_value, m->checksum_bytes) == 0 &&
-           (!c->checksum_parts || c->checksum_parts == parts);
-}
-
-/* What the client says of the object. */
-static enum s3_code check_claims(struct upload_complete *c, const char **message)
-{
-    const struct upload_match *m = &c->match;
-
-    if (c->expected_bytes != UINT64_MAX && c->expected_bytes != m->bytes) {
-        *message = "The value of x-amz-mp-object-size does not match the sizes of the parts.";
-        return S3_INVALID_REQUEST;
-    }
-    if ((c->checksum && c->checksum != c->upload->checksum) ||
-        (c->checksum_type && c->checksum_type != type_of(c->upload))) {
-        *message = "The upload was created with another checksum algorithm or type, or with none.";
-        return S3_INVALID_REQUEST;
-    }
-    if (c->checksum && !is_checksum(c, m)) {
-        *message = "The checksum of the object does not match those of its parts.";
-        return S3_BAD_DIGEST;
-    }
-    return S3_OK;
-}
-
 /* Replicas that lack a part and were not dropped for it are still receiving it. */
 static bool worth_waiting(const struct upload_complete *c)
 {
@@ -310,7 +271,6 @@ static bool worth_waiting(const struct upload_complete *c)
 
 static void matched(struct upload_complete *c)
 {
-    const char *message = NULL;
     enum s3_code code = upload_match_end(&c->match);
 
     if (code == S3_OK && worth_waiting(c)) {
@@ -318,14 +278,12 @@ static void matched(struct upload_complete *c)
         return;
     }
     if (code == S3_OK)
-        code = check_claims(c, &message);
-    else
-        message = c->match.message;
+        code = upload_match_check(&c->match, &c->claims);
     if (code == S3_OK && c->events) {
         open_write(c);
         return;
     }
-    fail(c, code, message);
+    fail(c, code, c->match.message);
     go_back(c);
 }
 
@@ -471,12 +429,7 @@ enum err upload_complete_start(struct upload_complete **out, struct env *env,
     c->taker = random_u64(env->random);
     c->list = *spec->list;
     *spec->list = (struct upload_list){0};
-    c->expected_bytes = spec->expected_bytes;
-    c->checksum = spec->checksum;
-    c->checksum_parts = spec->checksum_parts;
-    c->checksum_type = spec->checksum_type;
-    if (spec->checksum_value)
-        memcpy(c->checksum_value, spec->checksum_value, sizeof(c->checksum_value));
+    c->claims = spec->claims;
     timer_init(&c->timer, on_timer);
     COUNT_ADD(env->writes_open, 1);
     send_step(c, UPLOAD_IN(UPLOAD_OPEN), UPLOAD_COMPLETING, on_taken);

@@ -83,11 +83,11 @@ void upload_match_fini(struct upload_match *m)
 {
     free(m->document.at);
     free(m->checksums.at);
-    free(m->sizes.at);
+    free(m->cuts.at);
     free(m->manifest.at);
     for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++)
         free(m->own[slot].at);
-    m->document = m->checksums = m->sizes = m->manifest = (struct upload_text){0};
+    m->document = m->checksums = m->cuts = m->manifest = (struct upload_text){0};
     memset(m->own, 0, sizeof(m->own));
 }
 
@@ -172,10 +172,13 @@ static uint64_t big_endian(const uint8_t *at, size_t bytes)
     return value;
 }
 
-static void add_size(struct upload_match *m, const struct part *p)
+static void add_cut(struct upload_match *m, const struct part *p)
 {
-    text_room(&m->sizes, S3_MANIFEST_SIZE_BYTES_MAX);
-    m->sizes.len = (size_t)(s3_manifest_put_size(m->sizes.at + m->sizes.len, p->bytes) - m->sizes.at);
+    uint32_t before = m->next ? m->list->at[m->next - 1].number : 0;
+    struct upload_text *t = &m->cuts;
+
+    text_room(t, S3_MANIFEST_PART_BYTES_MAX);
+    t->len = (size_t)(s3_manifest_put_part(t->at + t->len, before, p->number, p->bytes) - t->at);
 }
 
 static void add_checksum(struct upload_match *m, const struct part *p)
@@ -209,7 +212,7 @@ enum s3_code upload_match_page(struct upload_match *m, const struct part *parts,
         add_to_documents(m, p);
         add_md5(m, p);
         add_checksum(m, p);
-        add_size(m, p);
+        add_cut(m, p);
         m->next++;
     }
     return S3_OK;
@@ -262,7 +265,7 @@ static void end_checksum(struct upload_match *m)
 
 static void end_manifest(struct upload_match *m)
 {
-    struct s3_manifest manifest = {.count = (uint32_t)m->next, .sizes = {m->sizes.at, m->sizes.len}};
+    struct s3_manifest manifest = {.count = (uint32_t)m->next, .parts = {m->cuts.at, m->cuts.len}};
 
     if (m->checksum_bytes) {
         manifest.kind = (enum s3_checksum)m->upload->checksum;
@@ -270,7 +273,7 @@ static void end_manifest(struct upload_match *m)
         manifest.checksum = span_of(m->checksum);
         manifest.checksums = (struct span){m->checksums.at, m->checksums.len};
     }
-    text_room(&m->manifest, S3_MANIFEST_HEAD_BYTES_MAX + m->sizes.len + m->checksums.len);
+    text_room(&m->manifest, S3_MANIFEST_HEAD_BYTES_MAX + m->cuts.len + m->checksums.len);
     m->manifest.len = s3_manifest_print(&manifest, m->manifest.at);
 }
 
@@ -286,6 +289,38 @@ enum s3_code upload_match_end(struct upload_match *m)
         end_checksum(m);
     end_manifest(m);
     return S3_OK;
+}
+
+static enum s3_checksum_type type_of(const struct upload *u)
+{
+    return !u->checksum ? S3_TYPE_OPEN : u->full_object ? S3_TYPE_FULL_OBJECT : S3_TYPE_COMPOSITE;
+}
+
+/* With a number of parts behind it or without. */
+static bool is_checksum(const struct upload_match *m, const struct upload_claims *c)
+{
+    uint32_t parts = m->upload->full_object ? 0 : (uint32_t)m->next;
+
+    return memcmp(c->checksum_value, m->checksum_value, m->checksum_bytes) == 0 &&
+           (!c->checksum_parts || c->checksum_parts == parts);
+}
+
+enum s3_code upload_match_check(struct upload_match *m, const struct upload_claims *c)
+{
+    enum s3_code code = S3_OK;
+
+    if (c->object_bytes != UINT64_MAX && c->object_bytes != m->bytes) {
+        m->message = "The value of x-amz-mp-object-size does not match the sizes of the parts.";
+        code = S3_INVALID_REQUEST;
+    } else if ((c->checksum && c->checksum != m->upload->checksum) ||
+               (c->checksum_type && c->checksum_type != type_of(m->upload))) {
+        m->message = "The upload was created with another checksum algorithm or type, or with none.";
+        code = S3_INVALID_REQUEST;
+    } else if (c->checksum && !is_checksum(m, c)) {
+        m->message = "The checksum of the object does not match those of its parts.";
+        code = S3_BAD_DIGEST;
+    }
+    return code;
 }
 
 struct span upload_match_document(const struct upload_match *m, uint32_t slot)

@@ -425,10 +425,10 @@ static void looked_for_part(struct exchange *x, const struct http_head *head,
     uint32_t parts = parts_of(x, object);
     struct shown s = only_part(x, object);
 
-    if (x->request.part_number > (parts ? parts : 1))
-        exchange_error(x, S3_INVALID_PART, "The object has no part of this number.");
-    else if (m && s3_manifest_find(m, x->request.part_number, &x->manifest.part))
+    if (m && s3_manifest_find(m, x->request.part_number, &x->manifest.part))
         show_kept_part(x, head, object);
+    else if (m || x->request.part_number > (parts ? parts : 1))
+        exchange_error(x, S3_INVALID_PART, "The object has no part of this number.");
     else if (parts || !is_head(x))
         read_object(x, parts ? x->request.part_number : 0);
     else

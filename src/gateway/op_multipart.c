@@ -215,15 +215,15 @@ static void complete(struct exchange *x)
                                         .replicas = &x->bucket->set,
                                         .ack = x->bucket->ack,
                                         .list = &r->list,
-                                        .expected_bytes = q->expected_bytes,
-                                        .checksum = q->checksum,
-                                        .checksum_value = q->checksum_value,
-                                        .checksum_parts = q->checksum_parts,
-                                        .checksum_type = q->checksum_type};
+                                        .claims = {.object_bytes = q->expected_bytes,
+                                                   .checksum_type = q->checksum_type,
+                                                   .checksum = q->checksum,
+                                                   .checksum_parts = q->checksum_parts}};
     enum err e;
 
     if (!multipart_id(x, &spec.id))
         return;
+    memcpy(spec.claims.checksum_value, q->checksum_value, sizeof(spec.claims.checksum_value));
     e = upload_complete_start(&x->upload.complete, x->gateway->options.env, &spec, &complete_events, x);
     if (e != ERR_OK)
         exchange_unavailable(x, e);

@@ -224,22 +224,9 @@ static enum s3_code take_payload(struct pass *pass, struct span value)
         S3_SHOWN(value));
 }
 
-/* Of an object in parts: "<base64>", or composite "<base64>-<parts>". */
-static bool take_object_checksum(struct s3_request *out, size_t bytes, struct span value)
-{
-    struct span parts = value, base64 = span_cut(&parts, '-');
-    uint64_t count = 0;
-
-    if (base64.len < value.len && (!span_to_u64(parts, &count) || count < 1 || count > S3_PART_NUMBER_MAX))
-        return false;
-    out->checksum_parts = (uint32_t)count;
-    return base64_decode(base64, out->checksum_value, bytes);
-}
-
 static enum s3_code take_checksum(struct pass *pass, const struct header_rule *rule, struct span value)
 {
     struct s3_request *out = pass->p->out;
-    size_t bytes = s3_checksum_kind(rule->checksum)->bytes;
 
     if (pass->checksum_name.at)
         return s3_refuse(pass->p, S3_INVALID_REQUEST,
@@ -248,11 +235,11 @@ static enum s3_code take_checksum(struct pass *pass, const struct header_rule *r
     pass->checksum_name = rule->name;
     out->checksum = rule->checksum;
     if (out->op == S3_OP_COMPLETE_MULTIPART_UPLOAD)
-        return take_object_checksum(out, bytes, value)
+        return s3_object_checksum_read(rule->checksum, value, out->checksum_value, &out->checksum_parts)
                    ? S3_OK
                    : s3_refuse(pass->p, S3_BAD_DIGEST, "Value for %.*s header is no checksum of an object.",
                                S3_SHOWN(rule->name));
-    if (!base64_decode(value, out->checksum_value, bytes))
+    if (!base64_decode(value, out->checksum_value, s3_checksum_kind(rule->checksum)->bytes))
         return s3_refuse(pass->p, S3_INVALID_REQUEST, "Value for %.*s header is invalid.",
                          S3_SHOWN(rule->name));
     return S3_OK;

@@ -1,5 +1,6 @@
-/* The packed form: a byte each for the form, the kind of checksum, its type and the length of the object's; that; how many parts, the
- * bytes of their sizes, the sizes; their checksums, all of one length, or none.
+/* The packed form: a byte each for the form, the kind of checksum, its type and the length of the object's; that; how many
+ * parts, how many bytes they take, for each what its number is greater by than the one before and its size; their checksums, all of
+ * one length, or none.
  *
  * Numbers are of seven bits a byte, the low ones first, the top bit set on all but the last. */
 #include "s3/manifest.h"
@@ -8,12 +9,18 @@
 
 enum { FORM = 1, CHECKSUM_CHARS_MAX = 127 };
 
-char *s3_manifest_put_size(char *at, uint64_t bytes)
+static char *put_number(char *at, uint64_t n)
 {
-    for (; bytes > 0x7f; bytes >>= 7)
-        *at++ = (char)(bytes | 0x80);
-    *at++ = (char)bytes;
+    for (; n > 0x7f; n >>= 7)
+        *at++ = (char)(n | 0x80);
+    *at++ = (char)n;
     return at;
+}
+
+char *s3_manifest_put_part(char *at, uint32_t before, uint32_t number, uint64_t bytes)
+{
+    assert(number > before);
+    return put_number(put_number(at, number - before), bytes);
 }
 
 /* False: cut short, or more than 64 bits. */
@@ -61,9 +68,9 @@ size_t s3_manifest_print(const struct s3_manifest *m, char *out)
     *at++ = (char)m->full_object;
     *at++ = (char)m->checksum.len;
     at = span_put(at, m->checksum);
-    at = s3_manifest_put_size(at, m->count);
-    at = s3_manifest_put_size(at, m->sizes.len);
-    at = span_put(at, m->sizes);
+    at = put_number(at, m->count);
+    at = put_number(at, m->parts.len);
+    at = span_put(at, m->parts);
     at = span_put(at, m->checksums);
     return (size_t)(at - out);
 }
@@ -71,29 +78,31 @@ size_t s3_manifest_print(const struct s3_manifest *m, char *out)
 static bool read_head(struct span *from, struct s3_manifest *m)
 {
     uint8_t form, kind, full_object, chars;
-    uint64_t count, size_bytes;
+    uint64_t count, part_bytes;
 
     if (!take_byte(from, &form) || form != FORM || !take_byte(from, &kind) || kind >= S3_CHECKSUM_COUNT ||
         !take_byte(from, &full_object) || full_object > 1 || !take_byte(from, &chars) ||
         !take_bytes(from, chars, &m->checksum) || !take_number(from, &count) || count < 1 ||
-        count > S3_PART_NUMBER_MAX || !take_number(from, &size_bytes))
+        count > S3_PART_NUMBER_MAX || !take_number(from, &part_bytes))
         return false;
     m->kind = (enum s3_checksum)kind;
     m->full_object = full_object;
     m->count = (uint32_t)count;
-    return take_bytes(from, size_bytes, &m->sizes);
+    return take_bytes(from, part_bytes, &m->parts);
 }
 
-/* As many sizes as parts, which make up an object. */
-static bool add_sizes(struct s3_manifest *m)
+/* As many as there are, in order, which make up an object. */
+static bool add_parts(struct s3_manifest *m)
 {
-    struct span left = m->sizes;
-    uint64_t bytes;
+    struct span left = m->parts;
+    uint64_t number = 0, more, bytes;
 
     m->object_bytes = 0;
     for (uint32_t i = 0; i < m->count; i++) {
-        if (!take_number(&left, &bytes) || bytes > S3_OBJECT_BYTES_MAX)
+        if (!take_number(&left, &more) || more < 1 || more > S3_PART_NUMBER_MAX - number ||
+            !take_number(&left, &bytes) || bytes > S3_OBJECT_BYTES_MAX)
             return false;
+        number += more;
         m->object_bytes += bytes;
     }
     return left.len == 0;
@@ -104,7 +113,7 @@ bool s3_manifest_read(struct span packed, struct s3_manifest *out)
     size_t each;
 
     *out = (struct s3_manifest){.kind = S3_CHECKSUM_NONE};
-    if (!read_head(&packed, out) || !add_sizes(out))
+    if (!read_head(&packed, out) || !add_parts(out))
         return false;
     each = s3_checksum_kind(out->kind)->bytes;
     out->checksums = packed;
@@ -113,16 +122,19 @@ bool s3_manifest_read(struct span packed, struct s3_manifest *out)
 
 bool s3_manifest_next(const struct s3_manifest *m, struct s3_manifest_part *part)
 {
-    struct span left = span_skip(m->sizes, part->at);
+    struct span left = span_skip(m->parts, part->at);
     size_t each = m->checksums.len / m->count;
+    uint64_t more;
 
-    if (part->number == m->count)
+    if (part->index == m->count)
         return false;
     part->offset += part->bytes;
+    (void)take_number(&left, &more);
     (void)take_number(&left, &part->bytes);
-    part->at = m->sizes.len - left.len;
-    part->checksum = span_head(span_skip(m->checksums, each * part->number), each);
-    part->number++;
+    part->number += (uint32_t)more;
+    part->at = m->parts.len - left.len;
+    part->checksum = span_head(span_skip(m->checksums, each * part->index), each);
+    part->index++;
     return true;
 }
 

@@ -87,29 +87,43 @@ static char *put_part(char *at, const struct s3_manifest *m, const struct s3_man
     return span_put(at, SPAN("</Part>"));
 }
 
-/* A page of the parts. */
+static struct span parts_head(struct arena *arena, const struct s3_attributes *a, uint32_t last,
+                              bool truncated)
+{
+    return arena_printf(arena,
+                        "<PartsCount>%" PRIu32 "</PartsCount><PartNumberMarker>%" PRIu32 "</PartNumberMarker>"
+                        "<NextPartNumberMarker>%" PRIu32 "</NextPartNumberMarker><MaxParts>%" PRIu32
+                        "</MaxParts><IsTruncated>%s</IsTruncated>",
+                        a->manifest->count, a->marker, last, a->most, truncated ? "true" : "false");
+}
+
+/* A page of the parts: those behind the marker, as many as are wanted. */
 static struct span parts_element(struct arena *arena, const struct s3_attributes *a)
 {
-    enum { HEAD_BYTES_MAX = 400, PART_BYTES_MAX = 200 };
-    const struct s3_manifest *m = a->manifest;
-    uint32_t left = a->marker < m->count ? m->count - a->marker : 0;
-    uint32_t shown = left < a->most ? left : a->most;
-    char *text = arena_alloc(arena, HEAD_BYTES_MAX + (size_t)shown * PART_BYTES_MAX), *at = text;
+    enum { PART_BYTES_MAX = 200 };
+    uint32_t most = a->most < a->manifest->count ? a->most : a->manifest->count, shown = 0, last = a->marker;
+    char *text = arena_alloc(arena, (size_t)most * PART_BYTES_MAX + 1), *at = text;
     struct s3_manifest_part part = {0};
+    bool truncated = false;
+    struct span head;
 
     if (!text)
         return (struct span){NULL, 0};
-    at = put_number(span_put(at, SPAN("<ObjectParts>")), "PartsCount", m->count);
-    at = put_number(at, "PartNumberMarker", a->marker);
-    at = put_number(at, "NextPartNumberMarker", shown ? a->marker + shown : a->marker);
-    at = put_number(at, "MaxParts", a->most);
-    at = span_put(at, shown < left ? SPAN("<IsTruncated>true</IsTruncated>")
-                                   : SPAN("<IsTruncated>false</IsTruncated>"));
-    while (part.number < a->marker + shown && s3_manifest_next(m, &part))
-        if (part.number > a->marker)
-            at = put_part(at, m, &part);
-    at = span_put(at, SPAN("</ObjectParts>"));
-    return (struct span){text, (size_t)(at - text)};
+    while (s3_manifest_next(a->manifest, &part)) {
+        if (part.number <= a->marker)
+            continue;
+        if (shown == most) {
+            truncated = true;
+            break;
+        }
+        at = put_part(at, a->manifest, &part);
+        last = part.number;
+        shown++;
+    }
+    head = parts_head(arena, a, last, truncated);
+    return head.at ? arena_printf(arena, "<ObjectParts>%.*s%.*s</ObjectParts>", SPAN_ARG(head),
+                                  (int)(at - text), text)
+                   : head;
 }
 
 struct span s3_attributes_document(struct arena *arena, const struct s3_attributes *a)

@@ -82,6 +82,9 @@ struct s3_checksum_kind {
     size_t bytes;          /* of the value: 4, 8, 20 or 32 */
 };
 const struct s3_checksum_kind *s3_checksum_kind(enum s3_checksum c);
+/* Of an object in parts: "<base64>", or composite "<base64>-<parts>". *parts: 0 without. */
+bool s3_object_checksum_read(enum s3_checksum kind, struct span text, uint8_t out[static SHA256_BYTES],
+                             uint32_t *parts);
 /* By header name (any case) or algorithm name (any case); S3_CHECKSUM_NONE when it is none. */
 enum s3_checksum s3_checksum_by_header(struct span name);
 enum s3_checksum s3_checksum_by_algorithm(struct span name);

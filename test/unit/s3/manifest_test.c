@@ -9,7 +9,12 @@
 
 enum { ROOM = 64 * 1024 };
 
-/* `bytes` is what one checksum of the kind takes. */
+/* With a gap behind the first. */
+static uint32_t number_of(uint32_t index)
+{
+    return index ? index + 300 : 1;
+}
+
 static struct span pack(char *out, enum s3_checksum kind, struct span checksum, const uint64_t *sizes,
                         uint32_t count)
 {
@@ -19,10 +24,10 @@ static struct span pack(char *out, enum s3_checksum kind, struct span checksum, 
         .kind = kind, .full_object = kind == S3_CHECKSUM_CRC32, .checksum = checksum, .count = count};
 
     for (uint32_t i = 0; i < count; i++) {
-        at = s3_manifest_put_size(at, sizes[i]);
+        at = s3_manifest_put_part(at, i ? number_of(i - 1) : 0, number_of(i), sizes[i]);
         memset(sums + i * each, (int)('a' + i), each);
     }
-    m.sizes = (struct span){packed, (size_t)(at - packed)};
+    m.parts = (struct span){packed, (size_t)(at - packed)};
     m.checksums = (struct span){sums, each * count};
     return (struct span){out, s3_manifest_print(&m, out)};
 }
@@ -47,7 +52,7 @@ static void what_was_packed_is_read(void **state)
         assert_int_equal(m.count, 7);
         for (uint32_t i = 0; i < 7; i++) {
             assert_true(s3_manifest_next(&m, &p));
-            assert_int_equal(p.number, i + 1);
+            assert_int_equal(p.number, number_of(i));
             assert_int_equal(p.offset, offset);
             assert_int_equal(p.bytes, sizes[i]);
             assert_int_equal(p.checksum.len, each);
@@ -68,11 +73,12 @@ static void a_part_is_found_by_its_number(void **state)
     char out[ROOM];
 
     assert_true(s3_manifest_read(pack(out, S3_CHECKSUM_SHA1, SPAN(""), sizes, 3), &m));
-    assert_true(s3_manifest_find(&m, 3, &p));
+    assert_true(s3_manifest_find(&m, 302, &p));
     assert_int_equal(p.offset, 30);
     assert_int_equal(p.bytes, 30);
     assert_int_equal(p.checksum.at[0], 'c');
-    assert_false(s3_manifest_find(&m, 4, &p));
+    assert_false(s3_manifest_find(&m, 303, &p));
+    assert_false(s3_manifest_find(&m, 2, &p));
     assert_false(s3_manifest_find(&m, 0, &p));
 }
 
@@ -103,7 +109,7 @@ static void what_was_damaged_does_no_harm(void **state)
         if (s3_manifest_read((struct span){bent, good.len}, &m)) {
             while (s3_manifest_next(&m, &p))
                 assert_true(p.offset + p.bytes <= m.object_bytes);
-            assert_int_equal(p.number, m.count);
+            assert_int_equal(p.index, m.count);
         }
         free(bent);
     }

@@ -84,21 +84,25 @@ static void parts_are_told_in_pages(void **state)
         const char *inside;
     } rows[] = {
         {0, 1000,
-         "<PartNumberMarker>0</PartNumberMarker><NextPartNumberMarker>3</"
+         "<PartNumberMarker>0</PartNumberMarker><NextPartNumberMarker>9</"
          "NextPartNumberMarker><MaxParts>1000</MaxParts>"
          "<IsTruncated>false</IsTruncated><Part><PartNumber>1</PartNumber><Size>7</Size>"
          "<ChecksumCRC32>YWFhYQ==</ChecksumCRC32></Part><Part><PartNumber>2</PartNumber><Size>7</Size>"
-         "<ChecksumCRC32>YmJiYg==</ChecksumCRC32></Part><Part><PartNumber>3</PartNumber><Size>7</Size>"
+         "<ChecksumCRC32>YmJiYg==</ChecksumCRC32></Part><Part><PartNumber>9</PartNumber><Size>7</Size>"
          "<ChecksumCRC32>Y2NjYw==</ChecksumCRC32></Part>"},
         {1, 1,
          "<PartNumberMarker>1</PartNumberMarker><NextPartNumberMarker>2</NextPartNumberMarker><MaxParts>1</"
          "MaxParts>"
          "<IsTruncated>true</IsTruncated><Part><PartNumber>2</PartNumber><Size>7</Size>"
          "<ChecksumCRC32>YmJiYg==</ChecksumCRC32></Part>"},
-        {3, 5,
-         "<PartNumberMarker>3</PartNumberMarker><NextPartNumberMarker>3</NextPartNumberMarker><MaxParts>5</"
-         "MaxParts>"
-         "<IsTruncated>false</IsTruncated>"},
+        {5, 5,
+         "<PartNumberMarker>5</PartNumberMarker><NextPartNumberMarker>9</NextPartNumberMarker>"
+         "<MaxParts>5</MaxParts><IsTruncated>false</IsTruncated><Part><PartNumber>9</PartNumber><Size>7</"
+         "Size>"
+         "<ChecksumCRC32>Y2NjYw==</ChecksumCRC32></Part>"},
+        {9, 5,
+         "<PartNumberMarker>9</PartNumberMarker><NextPartNumberMarker>9</NextPartNumberMarker>"
+         "<MaxParts>5</MaxParts><IsTruncated>false</IsTruncated>"},
         {4000000000, 1000,
          "<PartNumberMarker>4000000000</PartNumberMarker><NextPartNumberMarker>4000000000</"
          "NextPartNumberMarker>"
@@ -108,8 +112,10 @@ static void parts_are_told_in_pages(void **state)
          "MaxParts>"
          "<IsTruncated>true</IsTruncated>"},
     };
-    const struct s3_manifest m = {
-        .kind = S3_CHECKSUM_CRC32, .count = 3, .sizes = SPAN("\7\7\7"), .checksums = SPAN("aaaabbbbcccc")};
+    const struct s3_manifest m = {.kind = S3_CHECKSUM_CRC32,
+                                  .count = 3,
+                                  .parts = SPAN("\1\7\1\7\7\7"),
+                                  .checksums = SPAN("aaaabbbbcccc")};
     struct arena arena;
 
     arena_init(&arena, 1 << 16);
