@@ -62,10 +62,8 @@ struct upload_complete_spec {
     const struct replica_set *replicas; /* copied */
     struct ack_policy ack;
     struct stamp id;
-    struct upload_list *list;  /* taken over: it is empty afterwards */
-    uint64_t expected_bytes;   /* of the object; UINT64_MAX: the client did not say */
-    enum s3_checksum checksum; /* of the object, as the client reckons it; S3_CHECKSUM_NONE: it did not say */
-    const uint8_t *checksum_value; /* copied */
+    struct upload_list *list; /* taken over: it is empty afterwards */
+    struct upload_claims claims;
 };
 struct upload_completed {
     enum s3_code

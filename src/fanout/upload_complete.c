@@ -16,7 +16,9 @@
  * stamp, and that counts as stored.
  *
  * With `wait: need` a part may be acknowledged while some replica still receives it. Such a replica is waited for,
- * stall_ms at most. */
+ * stall_ms at most.
+ *
+ * DONE also makes the object's manifest durable (s3/manifest.h), which no replica can be told: it is known at the end only. */
 #include "fanout/upload.h"
 
 #include "base/count.h"
@@ -41,9 +43,7 @@ struct upload_complete {
     struct stamp id;
     uint64_t taker;
     struct upload_list list;
-    uint64_t expected_bytes;
-    enum s3_checksum checksum;
-    uint8_t checksum_value[SHA256_BYTES];
+    struct upload_claims claims;
 
     struct journal_upload_step step;
     struct journal_upload_read read;
@@ -191,6 +191,8 @@ static void on_verdict(void *ctx, const struct write_verdict *v)
         if (v->marks[slot] == WRITE_STORED)
             c->step.gone |= 1u << slot;
     c->step.result = (struct span){c->result, c->result_bytes};
+    c->step.manifest = (struct span){c->match.manifest.at, c->match.manifest.len};
+    c->step.version = v->version;
     leave_upload(c, UPLOAD_DONE);
 }
 
@@ -254,24 +256,6 @@ static void open_write(struct upload_complete *c)
 
 static void read_parts(struct upload_complete *c, uint32_t after);
 
-/* What the client says of the object. */
-static enum s3_code check_claims(struct upload_complete *c, const char **message)
-{
-    const struct upload_match *m = &c->match;
-
-    if (c->expected_bytes != UINT64_MAX && c->expected_bytes != m->bytes) {
-        *message = "The value of x-amz-mp-object-size does not match the sizes of the parts.";
-        return S3_INVALID_REQUEST;
-    }
-    if (c->checksum && m->checksum_bytes && c->upload->full_object &&
-        (c->checksum != c->upload->checksum ||
-         memcmp(c->checksum_value, m->checksum_value, m->checksum_bytes) != 0)) {
-        *message = "The checksum of the object does not match those of its parts.";
-        return S3_BAD_DIGEST;
-    }
-    return S3_OK;
-}
-
 /* Replicas that lack a part and were not dropped for it are still receiving it. */
 static bool worth_waiting(const struct upload_complete *c)
 {
@@ -287,7 +271,6 @@ static bool worth_waiting(const struct upload_complete *c)
 
 static void matched(struct upload_complete *c)
 {
-    const char *message = NULL;
     enum s3_code code = upload_match_end(&c->match);
 
     if (code == S3_OK && worth_waiting(c)) {
@@ -295,14 +278,12 @@ static void matched(struct upload_complete *c)
         return;
     }
     if (code == S3_OK)
-        code = check_claims(c, &message);
-    else
-        message = c->match.message;
+        code = upload_match_check(&c->match, &c->claims);
     if (code == S3_OK && c->events) {
         open_write(c);
         return;
     }
-    fail(c, code, message);
+    fail(c, code, c->match.message);
     go_back(c);
 }
 
@@ -448,10 +429,7 @@ enum err upload_complete_start(struct upload_complete **out, struct env *env,
     c->taker = random_u64(env->random);
     c->list = *spec->list;
     *spec->list = (struct upload_list){0};
-    c->expected_bytes = spec->expected_bytes;
-    c->checksum = spec->checksum;
-    if (spec->checksum_value)
-        memcpy(c->checksum_value, spec->checksum_value, sizeof(c->checksum_value));
+    c->claims = spec->claims;
     timer_init(&c->timer, on_timer);
     COUNT_ADD(env->writes_open, 1);
     send_step(c, UPLOAD_IN(UPLOAD_OPEN), UPLOAD_COMPLETING, on_taken);

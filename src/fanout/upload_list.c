@@ -1,5 +1,6 @@
 /* Matching: both lists ascend, so one walk does it. A listed part that is not among those there are, or has another ETag
- * or checksum, is InvalidPart; sizes are judged when all is known, as S3 does. */
+ * or checksum, is InvalidPart; sizes are judged when all is known, as S3 does. The checksums of parts are known here, verified
+ * when they came: those that a list leaves out are not missing. */
 #include "fanout/upload_list.h"
 
 #include "s3/crc_combine.h"
@@ -30,7 +31,9 @@ void upload_list_add(struct upload_list *l, const struct s3_listed_part *part)
         if (!l->at)
             abort();
     }
-    l->out_of_order = l->out_of_order || (l->count && l->at[l->count - 1].number >= part->number);
+    l->out_of_order = l->out_of_order || (l->count && l->at[l->count - 1].number > part->number);
+    if (l->count && l->at[l->count - 1].number == part->number)
+        l->count--;
     l->at[l->count++] = (struct upload_listed){
         .number = part->number,
         .checksum = part->checksum,
@@ -80,9 +83,11 @@ void upload_match_fini(struct upload_match *m)
 {
     free(m->document.at);
     free(m->checksums.at);
+    free(m->cuts.at);
+    free(m->manifest.at);
     for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++)
         free(m->own[slot].at);
-    m->document = m->checksums = (struct upload_text){0};
+    m->document = m->checksums = m->cuts = m->manifest = (struct upload_text){0};
     memset(m->own, 0, sizeof(m->own));
 }
 
@@ -114,12 +119,6 @@ static enum s3_code check_part(struct upload_match *m, const struct upload_liste
 
     if (!p->etag_count || hash64(bare(p->etags[0].text), m->list->seed) != l->etag_hash)
         return wrong(m, S3_INVALID_PART, "Part %u was uploaded with another ETag.", l->number);
-    if (kind && !m->upload->full_object && !l->checksum)
-        return wrong(
-            m, S3_INVALID_REQUEST,
-            "The upload was created with a checksum algorithm: the list must have the checksum of each "
-            "part. It was missing for part %u.",
-            l->number);
     if (l->checksum && p->checksum_bytes && (l->checksum != kind || !same_checksum(m, l, p)) && kind)
         return wrong(m, S3_INVALID_PART, "Part %u was uploaded with another checksum.", l->number);
     return S3_OK;
@@ -173,6 +172,15 @@ static uint64_t big_endian(const uint8_t *at, size_t bytes)
     return value;
 }
 
+static void add_cut(struct upload_match *m, const struct part *p)
+{
+    uint32_t before = m->next ? m->list->at[m->next - 1].number : 0;
+    struct upload_text *t = &m->cuts;
+
+    text_room(t, S3_MANIFEST_PART_BYTES_MAX);
+    t->len = (size_t)(s3_manifest_put_part(t->at + t->len, before, p->number, p->bytes) - t->at);
+}
+
 static void add_checksum(struct upload_match *m, const struct part *p)
 {
     if (!m->upload->checksum || !p->checksum_bytes)
@@ -204,6 +212,7 @@ enum s3_code upload_match_page(struct upload_match *m, const struct part *parts,
         add_to_documents(m, p);
         add_md5(m, p);
         add_checksum(m, p);
+        add_cut(m, p);
         m->next++;
     }
     return S3_OK;
@@ -254,6 +263,20 @@ static void end_checksum(struct upload_match *m)
         snprintf(m->checksum + len, sizeof(m->checksum) - len, "-%zu", m->next);
 }
 
+static void end_manifest(struct upload_match *m)
+{
+    struct s3_manifest manifest = {.count = (uint32_t)m->next, .parts = {m->cuts.at, m->cuts.len}};
+
+    if (m->checksum_bytes) {
+        manifest.kind = (enum s3_checksum)m->upload->checksum;
+        manifest.full_object = m->upload->full_object;
+        manifest.checksum = span_of(m->checksum);
+        manifest.checksums = (struct span){m->checksums.at, m->checksums.len};
+    }
+    text_room(&m->manifest, S3_MANIFEST_HEAD_BYTES_MAX + m->cuts.len + m->checksums.len);
+    m->manifest.len = s3_manifest_print(&manifest, m->manifest.at);
+}
+
 enum s3_code upload_match_end(struct upload_match *m)
 {
     if (m->next < m->list->count)
@@ -264,7 +287,40 @@ enum s3_code upload_match_end(struct upload_match *m)
     end_etag(m);
     if (m->upload->checksum)
         end_checksum(m);
+    end_manifest(m);
     return S3_OK;
+}
+
+static enum s3_checksum_type type_of(const struct upload *u)
+{
+    return !u->checksum ? S3_TYPE_OPEN : u->full_object ? S3_TYPE_FULL_OBJECT : S3_TYPE_COMPOSITE;
+}
+
+/* With a number of parts behind it or without. */
+static bool is_checksum(const struct upload_match *m, const struct upload_claims *c)
+{
+    uint32_t parts = m->upload->full_object ? 0 : (uint32_t)m->next;
+
+    return memcmp(c->checksum_value, m->checksum_value, m->checksum_bytes) == 0 &&
+           (!c->checksum_parts || c->checksum_parts == parts);
+}
+
+enum s3_code upload_match_check(struct upload_match *m, const struct upload_claims *c)
+{
+    enum s3_code code = S3_OK;
+
+    if (c->object_bytes != UINT64_MAX && c->object_bytes != m->bytes) {
+        m->message = "The value of x-amz-mp-object-size does not match the sizes of the parts.";
+        code = S3_INVALID_REQUEST;
+    } else if ((c->checksum && c->checksum != m->upload->checksum) ||
+               (c->checksum_type && c->checksum_type != type_of(m->upload))) {
+        m->message = "The upload was created with another checksum algorithm or type, or with none.";
+        code = S3_INVALID_REQUEST;
+    } else if (c->checksum && !is_checksum(m, c)) {
+        m->message = "The checksum of the object does not match those of its parts.";
+        code = S3_BAD_DIGEST;
+    }
+    return code;
 }
 
 struct span upload_match_document(const struct upload_match *m, uint32_t slot)

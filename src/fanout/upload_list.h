@@ -2,12 +2,15 @@
  * cannot. Pure.
  *
  * The list is kept as numbers and hashes, a few hundred KiB for the most there can be; the parts come in pages; what is sent to
- * the replicas is printed meanwhile, once for all that know the parts by the same ETags. */
+ * the replicas is printed meanwhile, once for all that know the parts by the same ETags, and so is the object's manifest.
+ *
+ * A number that is listed twice in a row means the later one: a client that sent a part again, and lists both. */
 #ifndef FANOUT_UPLOAD_LIST_H
 #define FANOUT_UPLOAD_LIST_H
 
 #include "base/hash.h"
 #include "journal/journal.h"
+#include "s3/manifest.h"
 #include "s3/multipart.h"
 
 struct upload_listed {
@@ -42,7 +45,8 @@ struct upload_match {
     bool md5s;                                      /* all ETags so far are MD5s */
     struct md5 md5;                                 /* of these */
     struct upload_text document, own[REPLICAS_MAX]; /* own: for a replica that is told something else */
-    struct upload_text checksums;                   /* of the parts, one behind the other */
+    struct upload_text checksums, cuts;             /* of the parts, one behind the other, as in a manifest */
+    struct upload_text manifest;                    /* once ended */
     uint64_t crc;                                   /* FULL_OBJECT: of the bytes so far */
     const char *message;                            /* more precise than the code; NULL: nothing */
     char text[160];
@@ -60,6 +64,16 @@ void upload_match_fini(struct upload_match *m);
 enum s3_code upload_match_page(struct upload_match *m, const struct part *parts, size_t count) MUST_CHECK;
 /* After the last page. */
 enum s3_code upload_match_end(struct upload_match *m) MUST_CHECK;
+/* What a client says of the object beforehand. */
+struct upload_claims {
+    uint64_t object_bytes;               /* UINT64_MAX: it did not say */
+    enum s3_checksum_type checksum_type; /* S3_TYPE_OPEN: the same */
+    enum s3_checksum checksum; /* of the object, as the client reckons it; S3_CHECKSUM_NONE: the same */
+    uint8_t checksum_value[SHA256_BYTES];
+    uint32_t checksum_parts; /* the number behind a composite one; 0: there was none */
+};
+/* Once ended: is it so? S3_OK, or what is wrong. */
+enum s3_code upload_match_check(struct upload_match *m, const struct upload_claims *claims) MUST_CHECK;
 /* What the replica is to be sent. */
 struct span upload_match_document(const struct upload_match *m, uint32_t slot);
 

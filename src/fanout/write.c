@@ -352,7 +352,7 @@ static void give_verdict(struct write *w, enum err result)
 {
     const struct write_events *events = w->events;
     const struct leg *telling = telling_leg(w);
-    struct write_verdict v = {.result = result, .cause = w->cause};
+    struct write_verdict v = {.result = result, .version = w->begin.version, .cause = w->cause};
 
     if (result != ERR_OK)
         COUNT_ADD(w->env->counters.failed_writes, 1);

@@ -59,7 +59,8 @@ struct write_spec {
 
 enum write_mark { WRITE_STORED = 1, WRITE_HINTED, WRITE_PENDING };
 struct write_verdict {
-    enum err result; /* ERR_OK: 200. ERR_UNAVAILABLE: 503, nothing is claimed */
+    enum err result;  /* ERR_OK: 200. ERR_UNAVAILABLE: 503, nothing is claimed */
+    uint64_t version; /* of its row */
     char etag[ETAG_CHARS_MAX];
     uint8_t marks[REPLICAS_MAX]; /* enum write_mark by slot, for x-s3mirror-replicas */
     enum err cause;              /* with a failure: the journal's or a replica's error, for the log */

@@ -174,6 +174,15 @@ static void record_outcome(struct write *w)
     send_row(w, on_outcome);
 }
 
+/* Stored on all and alone: a manifest of an object before this one means nothing any more. */
+static void drop_manifests(struct write *w)
+{
+    struct journal *j = journal_of(w);
+
+    if (j->ops->maybe(j, w->key, JOURNAL_ANY_MANIFEST, NULL))
+        j->ops->manifest_drop(j, w->key, w->begin.version, w->completes ? &w->upload : &w->stamp);
+}
+
 static void record_forget(struct write *w)
 {
     if (w->superseded && write_tally(w).stored)
@@ -241,6 +250,7 @@ static void on_r2(struct journal_request *r, enum err e)
     key_view_fini(&w->read.view);
     if (alone) {
         record_forget(w);
+        drop_manifests(w);
         w->state = WRITE_OVER;
         write_advance(w);
     } else {
@@ -265,6 +275,7 @@ static void record_settled(struct write *w)
             read_rows(w, on_r2);
         } else {
             record_forget(w);
+            drop_manifests(w);
             w->state = WRITE_OVER;
         }
     } else if (w->recorded && w->cause == ERR_OK && w->recorded_tally.stored == t.stored &&

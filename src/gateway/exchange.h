@@ -8,6 +8,7 @@
 #include "gateway/body.h"
 #include "gateway/gateway.h"
 #include "gateway/guard.h"
+#include "s3/manifest.h"
 
 enum { REQUEST_ID_CHARS = 16, EXCHANGE_ARENA_BYTES = 256 * 1024 };
 
@@ -49,6 +50,12 @@ struct delete_many; /* op_delete_many.c */
 struct copy;        /* copy.c */
 struct post;        /* op_post.c */
 
+/* Of reads that ask for what only a manifest tells. */
+struct exchange_manifest {
+    struct manifest_look *look;   /* manifest.c */
+    struct s3_manifest_part part; /* the one to be read; number 0: none */
+};
+
 struct exchange {
     struct list node;
     struct gateway *gateway;
@@ -69,6 +76,7 @@ struct exchange {
     struct write *write;
     struct guard guard; /* the conditions of that write */
     struct exchange_upload upload;
+    struct exchange_manifest manifest;
     struct body body;           /* of the operations that read one: body_init is theirs to call */
     struct fetch *look, *fetch; /* what there is; its bytes */
     struct chunk *chunk; /* of the body budget: a read's bytes on their way, a small document being read */

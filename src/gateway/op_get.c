@@ -7,12 +7,16 @@
  * them (s3/condition.h). A HEAD is LOOK alone: its Range is worked out here. A GET looks first where an answer without a
  * body is likely (If-None-Match, If-Modified-Since), for a body that nobody wants costs its connection, and where it must
  * know what the object is (a part by its number); what READ then finds is judged again. A replica that refuses the
- * range leaves the conditions open, which come before it (RFC 9110 section 13.2.2): then LOOK follows READ. Where a part of
- * many lies only a GET tells on every server: a HEAD of it is READ too, without the body.
+ * range leaves the conditions open, which come before it (RFC 9110 section 13.2.2): then LOOK follows READ.
+ *
+ * How an object is cut into parts, and the checksums of it and of them, are in its manifest (gateway/manifest.h), which is asked for
+ * first where one of these is wanted: a part is then a range. Of an object that has none (it came from elsewhere, or the
+ * journal was lost) only a GET of the part by its number tells where it lies: a HEAD of it is READ too, without the body.
  *
  * One chunk lies between: filled from the replica when it is empty, written from where it lies when the client takes
  * bytes. A replica that is faster than the client waits in its own socket. */
 #include "gateway/gateway_private.h"
+#include "gateway/manifest.h"
 #include "s3/condition.h"
 #include "s3/document.h"
 #include "s3/metadata.h"
@@ -58,8 +62,9 @@ struct shown {
     unsigned status;
     bool own_range; /* Content-Range is worked out here; else the replica's is shown */
     uint64_t first, last, total;
-    uint64_t length; /* of the body that there is, or would be for a HEAD */
-    uint32_t parts;  /* x-amz-mp-parts-count, 0: not */
+    uint64_t length;                    /* of the body that there is, or would be for a HEAD */
+    uint32_t parts;                     /* x-amz-mp-parts-count, 0: not */
+    const struct s3_manifest *manifest; /* the object's, NULL: it has none */
 };
 
 static struct span override_of(const struct exchange *x, struct span name)
@@ -75,13 +80,19 @@ static bool is_checksum(struct span name)
     return s3_checksum_by_header(name) != S3_CHECKSUM_NONE || span_ieq(name, SPAN("x-amz-checksum-type"));
 }
 
+/* Is the manifest the one that tells the checksum, whatever the replica makes of it? */
+static bool keeps_checksum(const struct shown *s)
+{
+    return s->manifest && s->manifest->kind;
+}
+
 /* May the client see this field of the replica's? A checksum is the whole object's. */
 static bool passes(const struct exchange *x, const struct shown *s, struct span name)
 {
     if (override_of(x, name).at || (s->own_range && span_ieq(name, SPAN("content-range"))))
         return false;
     if (is_checksum(name))
-        return x->request.checksum_mode && s->status == 200;
+        return x->request.checksum_mode && s->status == 200 && !keeps_checksum(s);
     if (s->status == 304) /* RFC 9110 section 15.4.5 */
         return span_ieq(name, SPAN("etag")) || span_ieq(name, SPAN("last-modified")) ||
                span_ieq(name, SPAN("cache-control")) || span_ieq(name, SPAN("expires"));
@@ -145,11 +156,24 @@ static char *add_checksum_type(char *at, const struct http_head *head)
                     span_find(*value, '-') < value->len ? SPAN("COMPOSITE") : SPAN("FULL_OBJECT"));
 }
 
+/* The manifest's of the object, or of the part that was asked for; of any other range there is none. */
+static char *add_checksum(char *at, const struct exchange *x, const struct http_head *head,
+                          const struct shown *s)
+{
+    bool whole_or_part = s->status == 200 || x->request.part_number;
+
+    if (!x->request.checksum_mode || !whole_or_part)
+        return at;
+    if (keeps_checksum(s))
+        return manifest_put_checksum(at, s->manifest, x->request.part_number);
+    return s->status == 200 ? add_checksum_type(at, head) : at;
+}
+
 /* at == NULL: the arena is full. */
 static struct span shown_headers(struct exchange *x, const struct http_head *head,
                                  const struct replica_object *object, const struct shown *s)
 {
-    enum { OWN = 320 };
+    enum { OWN = 320 + MANIFEST_CHECKSUM_BYTES_MAX };
     size_t bytes = OWN;
     char *text, *at;
 
@@ -172,8 +196,8 @@ static struct span shown_headers(struct exchange *x, const struct http_head *hea
         at = add_content_range(at, s);
     if (s->parts)
         at = add_number(at, SPAN("x-amz-mp-parts-count"), s->parts);
-    if (x->request.checksum_mode && s->status == 200)
-        at = add_checksum_type(at, head);
+    if (s->status != 304)
+        at = add_checksum(at, x, head, s);
     if (object->tag_count && s->status != 304)
         at = add_number(at, SPAN("x-amz-tagging-count"), object->tag_count);
     return (struct span){text, (size_t)(at - text)};
@@ -192,15 +216,18 @@ static enum s3_code judge(const struct exchange *x, const struct replica_object 
     return s3_condition_read(x->request.conditions, x->request.condition_count, &current);
 }
 
-static struct shown whole(const struct replica_object *object)
+static struct shown whole(const struct exchange *x, const struct replica_object *object)
 {
-    return (struct shown){.status = 200, .total = object->body_bytes, .length = object->body_bytes};
+    return (struct shown){.status = 200,
+                          .total = object->body_bytes,
+                          .length = object->body_bytes,
+                          .manifest = manifest_of(x, object)};
 }
 
 /* An object in one piece is its own first part. */
-static struct shown only_part(const struct replica_object *object)
+static struct shown only_part(const struct exchange *x, const struct replica_object *object)
 {
-    struct shown s = whole(object);
+    struct shown s = whole(x, object);
 
     if (s.total == 0)
         return s;
@@ -210,10 +237,25 @@ static struct shown only_part(const struct replica_object *object)
     return s;
 }
 
+/* One of the manifest's. Where it is empty no range says where it lies. */
+static struct shown kept_part(const struct exchange *x, const struct replica_object *object,
+                              const struct s3_manifest_part *part)
+{
+    struct shown s = whole(x, object);
+
+    s.status = 206;
+    s.own_range = part->bytes > 0;
+    s.first = part->offset;
+    s.last = part->offset + part->bytes - 1;
+    s.length = part->bytes;
+    s.parts = s.manifest->count;
+    return s;
+}
+
 /* What a HEAD shows of the whole, or of a Range. */
 static enum s3_code place(const struct exchange *x, const struct replica_object *object, struct shown *s)
 {
-    *s = whole(object);
+    *s = whole(x, object);
     switch (s3_range_parse(x->request.range, s->total, &s->first, &s->last)) {
     case S3_RANGE_NONE: return S3_OK;
     case S3_RANGE_UNSATISFIABLE: return S3_INVALID_RANGE;
@@ -261,6 +303,13 @@ static void show_not_modified(struct exchange *x, const struct http_head *head,
     show(x, head, object, &s, NULL);
 }
 
+static uint32_t parts_of(const struct exchange *x, const struct replica_object *object)
+{
+    const struct s3_manifest *m = manifest_of(x, object);
+
+    return m ? m->count : s3_etag_parts(span_of(object->etag));
+}
+
 static bool is_head(const struct exchange *x)
 {
     return x->request.op == S3_OP_HEAD_OBJECT;
@@ -275,7 +324,7 @@ static void on_read_head(void *ctx, unsigned status, const struct http_head *hea
 {
     struct exchange *x = ctx;
     enum s3_code code = judge(x, object);
-    struct shown s = whole(object);
+    struct shown s = whole(x, object);
 
     if (status == 416) {
         if (x->request.condition_count)
@@ -290,13 +339,17 @@ static void on_read_head(void *ctx, unsigned status, const struct http_head *hea
         refuse(x, code, object);
     if (code != S3_OK)
         return;
+    if (x->manifest.part.number && !s.manifest) {
+        exchange_error(x, S3_SERVICE_UNAVAILABLE, "The object was replaced meanwhile. Please try again.");
+        return;
+    }
     if (status == 206) {
         s.status = 206;
         s.length = head->length;
     } else if (x->request.part_number) {
-        s = only_part(object);
+        s = only_part(x, object);
     }
-    s.parts = x->request.part_number ? s3_etag_parts(span_of(object->etag)) : 0;
+    s.parts = x->request.part_number ? parts_of(x, object) : 0;
     show(x, head, object, &s, is_head(x) ? NULL : &body_source);
 }
 
@@ -366,14 +419,34 @@ static void read_object(struct exchange *x, uint32_t part)
 
 /* ---- LOOK ---- */
 
+/* A part of which the manifest tells where it lies. */
+static void show_kept_part(struct exchange *x, const struct http_head *head,
+                           const struct replica_object *object)
+{
+    struct shown s = kept_part(x, object, &x->manifest.part);
+
+    if (is_head(x) || !x->manifest.part.bytes) {
+        show(x, head, object, &s, is_head(x) ? NULL : &body_source);
+        return;
+    }
+    x->request.range = arena_printf(&x->arena, "bytes=%" PRIu64 "-%" PRIu64, s.first, s.last);
+    if (x->request.range.at)
+        read_object(x, 0);
+    else
+        exchange_unavailable(x, ERR_NOMEM);
+}
+
 static void looked_for_part(struct exchange *x, const struct http_head *head,
                             const struct replica_object *object)
 {
-    uint32_t parts = s3_etag_parts(span_of(object->etag));
-    struct shown s = only_part(object);
+    const struct s3_manifest *m = manifest_of(x, object);
+    uint32_t parts = parts_of(x, object);
+    struct shown s = only_part(x, object);
 
-    if (x->request.part_number > (parts ? parts : 1))
-        refuse(x, S3_INVALID_PART_NUMBER, object);
+    if (m && s3_manifest_find(m, x->request.part_number, &x->manifest.part))
+        show_kept_part(x, head, object);
+    else if (m || x->request.part_number > (parts ? parts : 1))
+        exchange_error(x, S3_INVALID_PART, "The object has no part of this number.");
     else if (parts || !is_head(x))
         read_object(x, parts ? x->request.part_number : 0);
     else
@@ -425,16 +498,24 @@ static bool asks(const struct exchange *x, const char *condition)
     return false;
 }
 
-static void start_get(struct exchange *x)
+static void begin(struct exchange *x)
 {
-    if (x->request.part_number && x->request.range.len)
-        exchange_error(x, S3_INVALID_REQUEST,
-                       "Cannot specify both Range header and partNumber query parameter");
-    else if (is_head(x) || x->request.part_number || asks(x, "if-none-match") || asks(x, "if-modified-since"))
+    if (is_head(x) || x->request.part_number || asks(x, "if-none-match") || asks(x, "if-modified-since"))
         look(x);
     else
         read_object(x, 0);
 }
 
-const struct operation operation_get = {.start = start_get};
-const struct operation operation_head = {.start = start_get};
+static void start_get(struct exchange *x)
+{
+    if (x->request.part_number && x->request.range.len)
+        exchange_error(x, S3_INVALID_REQUEST,
+                       "Cannot specify both Range header and partNumber query parameter");
+    else if (x->request.part_number || x->request.checksum_mode)
+        manifest_look(x, begin);
+    else
+        begin(x);
+}
+
+const struct operation operation_get = {.start = start_get, .end = manifest_end};
+const struct operation operation_head = {.start = start_get, .end = manifest_end};

@@ -33,7 +33,7 @@ static void on_created(void *ctx, const struct upload_created *c)
     if (q->checksum_algorithm)
         headers = arena_printf(&x->arena, "%.*sx-amz-checksum-algorithm: %.*s\r\nx-amz-checksum-type: %s\r\n",
                                SPAN_ARG(xml), SPAN_ARG(s3_checksum_kind(q->checksum_algorithm)->algorithm),
-                               q->checksum_full_object ? "FULL_OBJECT" : "COMPOSITE");
+                               q->checksum_type == S3_TYPE_FULL_OBJECT ? "FULL_OBJECT" : "COMPOSITE");
     if (document.at && headers.at)
         exchange_answer(x, 200, headers, document);
     else
@@ -45,16 +45,20 @@ static bool checksum_type_fits(struct exchange *x)
 {
     struct s3_request *q = &x->request;
     bool hash = q->checksum_algorithm == S3_CHECKSUM_SHA1 || q->checksum_algorithm == S3_CHECKSUM_SHA256;
+    bool crc64 = q->checksum_algorithm == S3_CHECKSUM_CRC64NVME;
+    const char *message = NULL;
 
-    if (q->checksum_full_object && (hash || !q->checksum_algorithm)) {
-        exchange_error(x, S3_INVALID_REQUEST,
-                       hash ? "The FULL_OBJECT checksum type cannot be used with SHA checksums."
-                            : "x-amz-checksum-type needs x-amz-checksum-algorithm.");
-        return false;
-    }
-    if (q->checksum_algorithm == S3_CHECKSUM_CRC64NVME)
-        q->checksum_full_object = true;
-    return true;
+    if (q->checksum_type && !q->checksum_algorithm)
+        message = "x-amz-checksum-type needs x-amz-checksum-algorithm.";
+    else if (q->checksum_type == S3_TYPE_FULL_OBJECT && hash)
+        message = "The FULL_OBJECT checksum type cannot be used with SHA checksums.";
+    else if (q->checksum_type == S3_TYPE_COMPOSITE && crc64)
+        message = "The COMPOSITE checksum type cannot be used with the CRC64NVME checksum.";
+    if (message)
+        exchange_error(x, S3_INVALID_REQUEST, message);
+    else if (crc64)
+        q->checksum_type = S3_TYPE_FULL_OBJECT;
+    return !message;
 }
 
 static void start_create(struct exchange *x)
@@ -76,7 +80,7 @@ static void start_create(struct exchange *x)
         return;
     }
     spec.checksum = x->request.checksum_algorithm;
-    spec.full_object = x->request.checksum_full_object;
+    spec.full_object = x->request.checksum_type == S3_TYPE_FULL_OBJECT;
     e = upload_create_start(&x->upload.create, x->gateway->options.env, &spec, on_created, x);
     if (e != ERR_OK)
         exchange_unavailable(x, e);
@@ -211,13 +215,15 @@ static void complete(struct exchange *x)
                                         .replicas = &x->bucket->set,
                                         .ack = x->bucket->ack,
                                         .list = &r->list,
-                                        .expected_bytes = q->expected_bytes,
-                                        .checksum = q->checksum,
-                                        .checksum_value = q->checksum_value};
+                                        .claims = {.object_bytes = q->expected_bytes,
+                                                   .checksum_type = q->checksum_type,
+                                                   .checksum = q->checksum,
+                                                   .checksum_parts = q->checksum_parts}};
     enum err e;
 
     if (!multipart_id(x, &spec.id))
         return;
+    memcpy(spec.claims.checksum_value, q->checksum_value, sizeof(spec.claims.checksum_value));
     e = upload_complete_start(&x->upload.complete, x->gateway->options.env, &spec, &complete_events, x);
     if (e != ERR_OK)
         exchange_unavailable(x, e);

@@ -274,6 +274,9 @@ struct journal_upload_step {
         taker; /* to UPLOAD_COMPLETING: who takes it; from there: only when this one has it, else ERR_EXISTS */
     uint32_t gone; /* replicas that have nothing of it any more: their ids are forgotten */
     struct span result;
+    /* To UPLOAD_DONE: the object's manifest (s3/manifest.h, opaque here), and the version of the row that made it. */
+    struct span manifest;
+    uint64_t version;
     uint8_t state; /* out, also on ERR_OK: before the step */
     bool tried;    /* out: before the step */
 };
@@ -320,6 +323,17 @@ struct journal_upload_scan {
 };
 void journal_upload_scan_fini(struct journal_upload_scan *s);
 
+/* Manifests of objects that were uploaded in parts: what of them no header tells. Kept by the upload's id, which is the
+ * object's stamp: whatever the key's object is by now, one that shows another stamp has another manifest, or none. Here is
+ * the newest of the key's, more than one there are only while writes overlap. ERR_NOT_FOUND: none. */
+struct journal_manifest_read {
+    struct journal_request request;
+    struct journal_key key;
+    struct stamp id;      /* out */
+    struct span manifest; /* out; freed by journal_manifest_read_fini */
+};
+void journal_manifest_read_fini(struct journal_manifest_read *r);
+
 struct replica_lag {
     uint64_t hints;  /* keys with a final or merged row whose stored set lacks it */
     uint64_t lag_ms; /* age of the oldest such row by wall clock, 0 without */
@@ -331,9 +345,10 @@ struct journal_stats {
 };
 
 enum journal_question {
-    JOURNAL_ANY_OTHER_ROW,       /* could there be a row or claim of this key besides `own`? */
-    JOURNAL_ANY_STORED_ROW,      /* could there be a row with a stored set? */
-    JOURNAL_ANY_STORED_IN_BUCKET /* the same for any key of its bucket */
+    JOURNAL_ANY_OTHER_ROW,        /* could there be a row or claim of this key besides `own`? */
+    JOURNAL_ANY_STORED_ROW,       /* could there be a row with a stored set? */
+    JOURNAL_ANY_STORED_IN_BUCKET, /* the same for any key of its bucket */
+    JOURNAL_ANY_MANIFEST          /* could there be a manifest of the key's? */
 };
 
 struct journal_ops {
@@ -352,6 +367,11 @@ struct journal_ops {
     void (*part_write)(struct journal *j, struct journal_part_write *r);
     void (*upload_read)(struct journal *j, struct journal_upload_read *r);
     void (*upload_scan)(struct journal *j, struct journal_upload_scan *r);
+    void (*manifest_read)(struct journal *j, struct journal_manifest_read *r);
+    /* All replicas show one object, or none: manifests of rows before this version go, but for `keeps`. Like `forget`: any time
+     * later, or never. */
+    void (*manifest_drop)(struct journal *j, struct journal_key key, uint64_t before,
+                          const struct stamp *keeps);
     /* At once, from memory; false only when it is certain. Lets a healthy key cost no look-up. */
     bool (*maybe)(struct journal *j, struct journal_key key, enum journal_question q,
                   const struct stamp *own);

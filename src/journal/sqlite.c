@@ -34,6 +34,7 @@ const struct journal_key *request_key(const struct journal_request *r)
     case REQUEST_LIFT: return &LIST_ENTRY(r, struct journal_begin, request)->key;
     case REQUEST_WRITE: return &LIST_ENTRY(r, struct journal_write, request)->key;
     case REQUEST_CLAIM: return &LIST_ENTRY(r, struct journal_claim, request)->key;
+    case REQUEST_UPLOAD_STEP: return &LIST_ENTRY(r, struct journal_upload_step, request)->key;
     default: return NULL;
     }
 }
@@ -45,6 +46,9 @@ static enum filter_set counted_set(const struct journal_request *r)
 
     if (r->kind == REQUEST_BEGIN || r->kind == REQUEST_CLAIM)
         return FILTER_ROWS;
+    if (r->kind == REQUEST_UPLOAD_STEP)
+        return LIST_ENTRY(r, struct journal_upload_step, request)->manifest.len ? FILTER_MANIFESTS
+                                                                                : FILTER_SETS;
     if (r->kind != REQUEST_WRITE)
         return FILTER_SETS;
     w = LIST_ENTRY(r, struct journal_write, request);
@@ -215,6 +219,23 @@ static void sqlite_range(struct journal *j, struct journal_range *r)
     queue_read(j, &r->request);
 }
 
+/* A key without one is answered without a look. */
+static void sqlite_manifest_read(struct journal *j, struct journal_manifest_read *r)
+{
+    struct sqlite_store *s = queue(j, &r->request, REQUEST_MANIFEST_READ);
+    struct list done;
+
+    r->manifest = (struct span){NULL, 0};
+    if (filter_count(&s->filter, FILTER_MANIFESTS, filter_place(&s->filter, &r->key)) != 0) {
+        queue_read(j, &r->request);
+        return;
+    }
+    r->request.result = ERR_NOT_FOUND;
+    list_init(&done);
+    list_append(&done, &r->request.node);
+    hand_over(journal_of(j), &done);
+}
+
 static void sqlite_bucket_write(struct journal *j, struct journal_bucket_write *r)
 {
     queue_write(j, &r->request, REQUEST_BUCKET);
@@ -297,6 +318,15 @@ static void sqlite_forget(struct journal *j, struct journal_key key, const struc
         lazy_push(journal_of(j)->store, lazy_make(key, stamps, count, SPAN_EMPTY));
 }
 
+static void sqlite_manifest_drop(struct journal *j, struct journal_key key, uint64_t before,
+                                 const struct stamp *keeps)
+{
+    struct lazy *l = lazy_make(key, keeps, 1, SPAN_EMPTY);
+
+    l->before = before;
+    lazy_push(journal_of(j)->store, l);
+}
+
 static void sqlite_attempt(struct journal *j, const struct journal_attempt *a)
 {
     struct sqlite_store *s = journal_of(j)->store;
@@ -324,6 +354,8 @@ static bool sqlite_maybe(struct journal *j, struct journal_key key, enum journal
     place = filter_place(f, &key);
     if (q == JOURNAL_ANY_STORED_ROW)
         return filter_count(f, FILTER_STORED, place) != 0;
+    if (q == JOURNAL_ANY_MANIFEST)
+        return filter_count(f, FILTER_MANIFESTS, place) != 0;
     return filter_count(f, FILTER_ROWS, place) != (own ? 1 : 0);
 }
 
@@ -396,6 +428,8 @@ static const struct journal_ops ops = {
     .part_write = sqlite_part_write,
     .upload_read = sqlite_upload_read,
     .upload_scan = sqlite_upload_scan,
+    .manifest_read = sqlite_manifest_read,
+    .manifest_drop = sqlite_manifest_drop,
     .maybe = sqlite_maybe,
     .lease_valid = sqlite_lease_valid,
     .bucket_by_name = sqlite_bucket_by_name,

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /* Aborts when memory is out: bounded by the rows that one group can touch. */
-static void note(struct group *g, const struct change *c)
+void group_note(struct group *g, const struct change *c)
 {
     if (g->change_count == g->change_room) {
         g->change_room = g->change_room ? 2 * g->change_room : 256;
@@ -52,7 +52,7 @@ static enum err apply_begin(struct sqlite_store *s, struct group *g, struct jour
         return ERR_OK;
     }
     c.after.phase = ROW_OPEN;
-    note(g, &c);
+    group_note(g, &c);
     return database_error(&s->write, code);
 }
 
@@ -138,7 +138,7 @@ static enum err change_row(struct sqlite_store *s, struct group *g, struct journ
     sqlite3_bind_int64(q, 6, w->row.phase == ROW_MERGED ? 0 : w->row.unresolved);
     sqlite3_bind_int64(q, 7, s->boot);
     sqlite3_bind_int64(q, 8, (int64_t)g->mono_ms);
-    note(g, &c);
+    group_note(g, &c);
     return database_error(&s->write, database_run(q));
 }
 
@@ -156,7 +156,7 @@ static enum err remove_open_row(struct sqlite_store *s, struct group *g, const s
     if (*removed) {
         c.before.phase = ROW_OPEN;
         c.drop_rows = 1;
-        note(g, &c);
+        group_note(g, &c);
     }
     return database_error(&s->write, code);
 }
@@ -180,7 +180,7 @@ static enum err remove_row(struct sqlite_store *s, struct group *g, const struct
     bind_stamp(q, 3, stamp);
     c.drop_rows = 1;
     c.drop_stored = c.before.stored != 0;
-    note(g, &c);
+    group_note(g, &c);
     return database_error(&s->write, database_run(q));
 }
 
@@ -239,7 +239,7 @@ static enum err release_claim(struct sqlite_store *s, struct group *g, const str
     sqlite3_bind_int64(q, 3, (int64_t)id);
     code = database_run(q);
     c.drop_rows = code == SQLITE_DONE && sqlite3_changes(s->write.handle) == 1;
-    note(g, &c);
+    group_note(g, &c);
     return database_error(&s->write, code);
 }
 
@@ -283,7 +283,7 @@ static enum err apply_claim(struct sqlite_store *s, struct group *g, struct jour
     sqlite3_bind_int64(q, 6, s->boot);
     sqlite3_bind_int64(q, 7, (int64_t)g->mono_ms);
     c.drop_rows = held;
-    note(g, &c);
+    group_note(g, &c);
     return database_error(&s->write, database_run(q));
 }
 
@@ -346,7 +346,7 @@ static enum err drop_bucket_claims(struct sqlite_store *s, struct group *g, uint
         struct change c = change_of(s, &key);
 
         c.drop_rows = 1;
-        note(g, &c);
+        group_note(g, &c);
     }
     sqlite3_reset(q);
     return database_error(&s->write, code);
@@ -355,7 +355,8 @@ static enum err drop_bucket_claims(struct sqlite_store *s, struct group *g, uint
 static enum err drop_bucket(struct sqlite_store *s, struct group *g, struct journal_bucket_write *r,
                             const struct bucket *had)
 {
-    static const enum statement steps[] = {SQL_BUCKET_CLAIMS_REMOVE, SQL_REPLICAS_REMOVE, SQL_BUCKET_REMOVE};
+    static const enum statement steps[] = {SQL_BUCKET_CLAIMS_REMOVE, SQL_BUCKET_MANIFESTS_REMOVE,
+                                           SQL_REPLICAS_REMOVE, SQL_BUCKET_REMOVE};
     sqlite3_stmt *q = s->write.statements[SQL_BUCKET_HAS_ROWS];
     enum err err;
     int code;
@@ -436,6 +437,8 @@ static enum err put_attempt(struct sqlite_store *s, struct group *g, const struc
 
 enum err apply_lazy(struct sqlite_store *s, struct group *g, const struct lazy *l)
 {
+    if (l->before)
+        return drop_manifests(s, g, l);
     if (l->count)
         return remove_rows(s, g, &l->key, l->stamps, l->count);
     return l->tries ? put_attempt(s, g, l) : remove_attempt(s, g, &l->key, true);

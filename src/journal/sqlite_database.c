@@ -88,6 +88,14 @@ static const char *const texts[] = {
     [SQL_PARTS_AFTER] = "SELECT " PART_COLUMNS " FROM part WHERE upload = ?1 AND number > ?2 ORDER BY number",
     [SQL_PARTS_REMOVE] = "DELETE FROM part WHERE upload = ?1",
     [SQL_BUCKET_UPLOADS_REMOVE] = "DELETE FROM upload WHERE bucket = ?1",
+    [SQL_MANIFEST_ADD] =
+        "INSERT INTO manifest (bucket, key, id, version, packed) VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_MANIFEST_REMOVE] = "DELETE FROM manifest" UPLOAD_PK,
+    [SQL_MANIFESTS_DROP] =
+        "DELETE FROM manifest WHERE bucket = ?1 AND key = ?2 AND id <> ?3 AND version < ?4",
+    [SQL_MANIFEST_NEWEST] = "SELECT id, packed FROM manifest WHERE bucket = ?1 AND key = ?2"
+                            " ORDER BY version DESC LIMIT 1",
+    [SQL_BUCKET_MANIFESTS_REMOVE] = "DELETE FROM manifest WHERE bucket = ?1",
     [SQL_BUCKET_PARTS_REMOVE] = "DELETE FROM part WHERE upload IN (SELECT id FROM upload WHERE bucket = ?1)",
 };
 static_assert(sizeof(texts) / sizeof(texts[0]) == SQL_COUNT, "every statement has its text");

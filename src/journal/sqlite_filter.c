@@ -19,7 +19,8 @@
  * would have made it 2. Whoever has learned from anybody that a row is durable (a callback, an answer on a socket)
  * did so after the commit, hence after the addition, and sees it.
  *
- * The stored sets are counted by the same rule: added before a write that can give a row a stored set is queued,
+ * Manifests are counted by the same rule, one for each; those that went with their bucket stay counted, which costs look-ups and
+ * nothing else. The stored sets are counted by it, too: added before a write that can give a row a stored set is queued,
  * dropped after it is certain that this write did not raise the number of such rows. */
 #include "journal/sqlite_filter.h"
 
@@ -32,15 +33,17 @@
 enum err filter_init(struct filter *f)
 {
     struct random random;
+    bool full = false;
 
     random_init_system(&random);
     f->seed = random_u64(&random);
-    for (int set = 0; set < FILTER_SETS; set++)
+    for (int set = 0; set < FILTER_SETS; set++) {
         f->counts[set] = calloc(FILTER_VALUES, sizeof(*f->counts[set]));
-    if (f->counts[FILTER_ROWS] && f->counts[FILTER_STORED])
-        return ERR_OK;
-    filter_fini(f);
-    return ERR_NOMEM;
+        full = full || !f->counts[set];
+    }
+    if (full)
+        filter_fini(f);
+    return full ? ERR_NOMEM : ERR_OK;
 }
 
 void filter_fini(struct filter *f)

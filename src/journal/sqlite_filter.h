@@ -1,7 +1,7 @@
 /* sqlite_filter.h - says at once, from memory, that a key has no rows. Thread safe.
  *
- * Two counters for each of a fixed number of hash values: rows and claims of the keys that share it, and those of
- * these rows that have a stored set. Two bytes for each value, whatever the number of keys. */
+ * Three counters for each of a fixed number of hash values: rows and claims of the keys that share it, those of
+ * these rows that have a stored set, and manifests. Three bytes for each value, whatever the number of keys. */
 #ifndef JOURNAL_SQLITE_FILTER_H
 #define JOURNAL_SQLITE_FILTER_H
 
@@ -10,7 +10,7 @@
 
 enum { FILTER_VALUES = 1 << 20, FILTER_FULL = UINT8_MAX, FILTER_BUCKETS = 1 << 10 };
 
-enum filter_set { FILTER_ROWS, FILTER_STORED, FILTER_SETS };
+enum filter_set { FILTER_ROWS, FILTER_STORED, FILTER_MANIFESTS, FILTER_SETS };
 
 struct filter {
     uint64_t seed;

@@ -218,6 +218,8 @@ static enum err answer(struct sqlite_store *s, struct journal_request *request)
     case REQUEST_UPLOAD_READ: return read_upload(s, LIST_ENTRY(request, struct journal_upload_read, request));
     case REQUEST_UPLOAD_SCAN:
         return scan_uploads(s, LIST_ENTRY(request, struct journal_upload_scan, request));
+    case REQUEST_MANIFEST_READ:
+        return read_manifest(s, LIST_ENTRY(request, struct journal_manifest_read, request));
     default:
         assert(request->kind == REQUEST_READ);
         r = LIST_ENTRY(request, struct journal_read, request);

@@ -51,6 +51,9 @@ static const struct migration {
      "CREATE TABLE part (upload BLOB NOT NULL, number INTEGER NOT NULL, bytes INTEGER NOT NULL,"
      " unix_ms INTEGER NOT NULL, attempt INTEGER NOT NULL, etags BLOB NOT NULL, checksum BLOB NOT NULL,"
      " PRIMARY KEY (upload, number)) WITHOUT ROWID;"},
+    /* 4: manifests (sqlite_manifest.c). */
+    {"CREATE TABLE manifest (bucket INTEGER NOT NULL, key BLOB NOT NULL, id BLOB NOT NULL,"
+     " version INTEGER NOT NULL, packed BLOB NOT NULL, PRIMARY KEY (bucket, key, id)) WITHOUT ROWID;"},
 };
 enum { SCHEMA_VERSION = sizeof(migrations) / sizeof(migrations[0]) };
 
@@ -330,6 +333,15 @@ static int load_claim(struct loading *l, sqlite3_stmt *q)
     return SQLITE_OK;
 }
 
+static int load_manifest(struct loading *l, sqlite3_stmt *q)
+{
+    struct sqlite_store *s = l->store;
+    struct journal_key key = column_key(q);
+
+    filter_add(&s->filter, FILTER_MANIFESTS, filter_place(&s->filter, &key));
+    return SQLITE_OK;
+}
+
 static int load_attempt(struct loading *l, sqlite3_stmt *q)
 {
     l->store->attempts++;
@@ -345,6 +357,7 @@ static const struct load {
     {"SELECT bucket, key, phase, stored, unix_ms FROM row ORDER BY bucket, key", load_row},
     {"SELECT bucket, key FROM claim", load_claim},
     {"SELECT dead FROM attempt", load_attempt},
+    {"SELECT bucket, key FROM manifest", load_manifest},
 };
 
 static int load(struct loading *l, const struct load *what)

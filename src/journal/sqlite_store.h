@@ -5,6 +5,7 @@
  *   sqlite_writer.c    the writer thread: groups, commit, R1, checkpoints
  *   sqlite_apply.c     what each request does inside the group's transaction
  *   sqlite_upload.c    multipart uploads, for both threads
+ *   sqlite_manifest.c  what is kept of objects that were uploaded in parts, for both threads
  *   sqlite_reader.c    the reader thread: key views, the work list, the oldest hints
  *   sqlite_schema.c    opening, checks, migrations, what is loaded into memory at start
  *   sqlite_database.c  one connection with its prepared statements
@@ -65,6 +66,11 @@ enum statement {
     SQL_PARTS_REMOVE,
     SQL_BUCKET_UPLOADS_REMOVE,
     SQL_BUCKET_PARTS_REMOVE,
+    SQL_MANIFEST_ADD,
+    SQL_MANIFEST_REMOVE,
+    SQL_MANIFESTS_DROP,
+    SQL_MANIFEST_NEWEST,
+    SQL_BUCKET_MANIFESTS_REMOVE,
     SQL_COUNT
 };
 
@@ -102,15 +108,17 @@ enum request_kind {
     REQUEST_SCAN,
     REQUEST_RANGE,
     REQUEST_UPLOAD_READ,
-    REQUEST_UPLOAD_SCAN
+    REQUEST_UPLOAD_SCAN,
+    REQUEST_MANIFEST_READ
 };
 
-/* Removals and attempts that may wait: one block with the bytes behind it. */
+/* Removals of rows and manifests, and attempts, that may wait: one block with the bytes behind it. */
 struct lazy {
     struct list node;
     struct journal_key key;
     size_t count; /* stamps to remove; 0: an attempt */
     const struct stamp *stamps;
+    uint64_t before; /* not 0: manifests of rows before this version are removed, but for the one stamp */
     uint32_t tries;
     uint32_t slot;
     uint64_t unix_ms, due_unix_ms;
@@ -190,7 +198,7 @@ struct change {
     struct row_state before, after;
     uint32_t others_lack; /* slots that another hint of the key lacks; for what is or becomes a hint */
     uint64_t unix_ms;
-    uint8_t drop_rows, drop_stored; /* how much the filter counts too many */
+    uint32_t drop_rows, drop_stored, drop_manifests; /* how much the filter counts too many */
 };
 struct group {
     struct list requests, lazy;
@@ -201,6 +209,7 @@ struct group {
     int64_t attempts_added, dead_added;
     struct bucket bucket; /* as written by the group's bucket_write, which is its last request */
 };
+void group_note(struct group *g, const struct change *c);
 /* Other than ERR_OK: the whole group fails. The request's own result goes to r->result. */
 enum err apply_request(struct sqlite_store *s, struct group *g, struct journal_request *r) MUST_CHECK;
 enum err apply_lazy(struct sqlite_store *s, struct group *g, const struct lazy *l) MUST_CHECK;
@@ -212,6 +221,12 @@ enum err apply_part(struct sqlite_store *s, struct journal_part_write *r) MUST_C
 enum err drop_bucket_uploads(struct sqlite_store *s, uint32_t bucket) MUST_CHECK;
 enum err read_upload(struct sqlite_store *s, struct journal_upload_read *r) MUST_CHECK;
 enum err scan_uploads(struct sqlite_store *s, struct journal_upload_scan *r) MUST_CHECK;
+
+/* sqlite_manifest.c */
+enum err put_manifest(struct sqlite_store *s, struct group *g,
+                      const struct journal_upload_step *r) MUST_CHECK;
+enum err drop_manifests(struct sqlite_store *s, struct group *g, const struct lazy *l) MUST_CHECK;
+enum err read_manifest(struct sqlite_store *s, struct journal_manifest_read *r) MUST_CHECK;
 
 /* sqlite_reader.c */
 void *reader_main(void *store);

@@ -241,7 +241,7 @@ static enum err step_upload(struct sqlite_store *s, struct group *g, struct jour
         err = put_upload(s, g, r, u);
     if (!err && has_parts(u->state) && !has_parts(r->to))
         err = remove_parts(s, &r->id);
-    return err;
+    return err || !r->manifest.len ? err : put_manifest(s, g, r);
 }
 
 enum err apply_upload_step(struct sqlite_store *s, struct group *g, struct journal_upload_step *r)

@@ -160,12 +160,14 @@ static bool is_open(const struct row_state *r)
 
 static void follow_change(struct sqlite_store *s, const struct change *c)
 {
-    for (int i = 0; i < c->drop_rows; i++)
+    for (uint32_t i = 0; i < c->drop_rows; i++)
         filter_drop(&s->filter, FILTER_ROWS, c->place);
-    for (int i = 0; i < c->drop_stored; i++) {
+    for (uint32_t i = 0; i < c->drop_stored; i++) {
         filter_drop(&s->filter, FILTER_STORED, c->place);
         filter_drop_stored_in(&s->filter, c->bucket);
     }
+    for (uint32_t i = 0; i < c->drop_manifests; i++)
+        filter_drop(&s->filter, FILTER_MANIFESTS, c->place);
     s->rows_open += (uint64_t)is_open(&c->after) - (uint64_t)is_open(&c->before);
     s->hints += (uint64_t)is_hint(&c->after) - (uint64_t)is_hint(&c->before);
     if (is_hint(&c->after))

@@ -81,6 +81,12 @@ void journal_upload_read_fini(struct journal_upload_read *r)
     r->count = 0;
 }
 
+void journal_manifest_read_fini(struct journal_manifest_read *r)
+{
+    free((void *)r->manifest.at);
+    r->manifest = (struct span){NULL, 0};
+}
+
 void journal_upload_scan_fini(struct journal_upload_scan *s)
 {
     for (size_t i = 0; i < s->count; i++)

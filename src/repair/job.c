@@ -114,6 +114,17 @@ static void on_timer(struct timer *t)
 
 /* ---- step 7 ---- */
 
+/* All show the winner: only its own manifest, if it was uploaded in parts, means anything. What began after step 1 is newer. */
+static void drop_manifests(struct repair_job *j)
+{
+    static const struct stamp none;
+    struct journal *journal = job_journal(j);
+
+    if (journal->ops->maybe(journal, j->job.key, JOURNAL_ANY_MANIFEST, NULL))
+        journal->ops->manifest_drop(journal, j->job.key, j->plan.newest->version + 1,
+                                    j->plan.winner_exists && j->winner.stamped ? &j->winner.stamp : &none);
+}
+
 static void on_recorded(struct journal_request *r, enum err e)
 {
     struct repair_job *j = LIST_ENTRY(r, struct repair_job, record.request);
@@ -128,6 +139,7 @@ static void on_recorded(struct journal_request *r, enum err e)
         return;
     }
     if (j->agree == j->set.mask) {
+        drop_manifests(j);
         job_finish(j, JOB_CLEAN, 0);
         return;
     }

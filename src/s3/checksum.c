@@ -18,6 +18,18 @@ const struct s3_checksum_kind *s3_checksum_kind(enum s3_checksum c)
     return &checksums[c];
 }
 
+bool s3_object_checksum_read(enum s3_checksum kind, struct span text, uint8_t out[static SHA256_BYTES],
+                             uint32_t *parts)
+{
+    struct span number = text, base64 = span_cut(&number, '-');
+    uint64_t count = 0;
+
+    if (base64.len < text.len && (!span_to_u64(number, &count) || count < 1 || count > S3_PART_NUMBER_MAX))
+        return false;
+    *parts = (uint32_t)count;
+    return base64_decode(base64, out, checksums[kind].bytes);
+}
+
 enum s3_checksum s3_checksum_by_header(struct span name)
 {
     for (int c = S3_CHECKSUM_NONE + 1; c < S3_CHECKSUM_COUNT; c++)

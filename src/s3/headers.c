@@ -237,6 +237,11 @@ static enum s3_code take_checksum(struct pass *pass, const struct header_rule *r
                          S3_SHOWN(rule->name));
     pass->checksum_name = rule->name;
     out->checksum = rule->checksum;
+    if (out->op == S3_OP_COMPLETE_MULTIPART_UPLOAD)
+        return s3_object_checksum_read(rule->checksum, value, out->checksum_value, &out->checksum_parts)
+                   ? S3_OK
+                   : s3_refuse(pass->p, S3_BAD_DIGEST, "Value for %.*s header is no checksum of an object.",
+                               S3_SHOWN(rule->name));
     if (!base64_decode(value, out->checksum_value, s3_checksum_kind(rule->checksum)->bytes))
         return s3_refuse(pass->p, S3_INVALID_REQUEST, "Value for %.*s header is invalid.",
                          S3_SHOWN(rule->name));
@@ -370,8 +375,11 @@ static enum s3_code take(struct pass *pass, const struct header_rule *rule, stru
     case USE_DIRECTIVE: return take_directive(pass, rule, value);
     case USE_ALGORITHM: return take_algorithm(pass, value);
     case USE_CHECKSUM_TYPE:
-        out->checksum_full_object = span_is(value, "FULL_OBJECT");
-        if (!out->checksum_full_object && !span_is(value, "COMPOSITE"))
+        if (span_is(value, "FULL_OBJECT"))
+            out->checksum_type = S3_TYPE_FULL_OBJECT;
+        else if (span_is(value, "COMPOSITE"))
+            out->checksum_type = S3_TYPE_COMPOSITE;
+        else
             return s3_refuse(pass->p, S3_INVALID_ARGUMENT,
                              "x-amz-checksum-type is COMPOSITE or FULL_OBJECT, not '%.*s'.", S3_SHOWN(value));
         return S3_OK;

@@ -3,7 +3,7 @@
 #define S3_OBJECT_DOCUMENT_H
 
 #include "base/arena.h"
-#include "s3/request.h"
+#include "s3/manifest.h"
 
 struct s3_object_checksum {
     enum s3_checksum kind;   /* S3_CHECKSUM_NONE: none is known */
@@ -19,6 +19,9 @@ struct s3_attributes {
     struct span etag; /* quotes included */
     uint64_t bytes;
     uint32_t parts; /* 0: it is not of parts */
+    const struct s3_manifest
+        *manifest; /* tells the parts: `most` of them, from behind `marker` on. NULL: their number alone */
+    uint32_t marker, most;
     struct s3_object_checksum checksum;
 };
 struct span s3_attributes_document(struct arena *arena, const struct s3_attributes *a) MUST_CHECK;

@@ -74,6 +74,7 @@ enum s3_checksum {
     S3_CHECKSUM_SHA256,
     S3_CHECKSUM_COUNT
 };
+enum s3_checksum_type { S3_TYPE_OPEN, S3_TYPE_COMPOSITE, S3_TYPE_FULL_OBJECT };
 struct s3_checksum_kind {
     struct span header;    /* "x-amz-checksum-crc32" */
     struct span algorithm; /* "CRC32", as in x-amz-checksum-algorithm and documents */
@@ -81,6 +82,9 @@ struct s3_checksum_kind {
     size_t bytes;          /* of the value: 4, 8, 20 or 32 */
 };
 const struct s3_checksum_kind *s3_checksum_kind(enum s3_checksum c);
+/* Of an object in parts: "<base64>", or composite "<base64>-<parts>". *parts: 0 without. */
+bool s3_object_checksum_read(enum s3_checksum kind, struct span text, uint8_t out[static SHA256_BYTES],
+                             uint32_t *parts);
 /* By header name (any case) or algorithm name (any case); S3_CHECKSUM_NONE when it is none. */
 enum s3_checksum s3_checksum_by_header(struct span name);
 enum s3_checksum s3_checksum_by_algorithm(struct span name);
@@ -176,8 +180,9 @@ struct s3_request {
     uint32_t part_number; /* 1..10000, 0 when absent; for GetObject and HeadObject too */
     struct span upload_id;
     enum s3_checksum checksum_algorithm; /* x-amz-checksum-algorithm of CreateMultipartUpload, CopyObject */
-    bool checksum_full_object;           /* x-amz-checksum-type: FULL_OBJECT */
-    uint64_t expected_bytes;             /* x-amz-mp-object-size of Complete; UINT64_MAX when absent */
+    enum s3_checksum_type checksum_type; /* x-amz-checksum-type */
+    uint32_t checksum_parts; /* the number behind a composite checksum of Complete, "...-7"; or 0 */
+    uint64_t expected_bytes; /* x-amz-mp-object-size of Complete; UINT64_MAX when absent */
 
     /* Lists; decoded; empty when absent. */
     struct span prefix, delimiter;

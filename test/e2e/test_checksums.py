@@ -134,6 +134,26 @@ def test_a_backend_that_takes_no_checksums_breaks_nothing(start_stack, key):
                 stack.assert_everywhere(key, body)
 
 
+def test_checksums_of_an_object_in_parts_are_kept_where_no_backend_takes_them(start_stack, key):
+    stack = start_stack(sets={f"backends.{n}.capabilities.checksum_headers": [] for n in range(3)})
+    client = boto3.client("s3", endpoint_url=stack.endpoint, region_name="us-east-1",
+                          aws_access_key_id=stack.document["access_key"],
+                          aws_secret_access_key=stack.document["secret_key"],
+                          config=botocore.config.Config(s3={"addressing_style": "path"}))
+    where, bodies = {"Bucket": stack.bucket, "Key": key}, [noise(5 << 20), noise(9)]
+    made = client.create_multipart_upload(**where, ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT")["UploadId"]
+    parts = []
+    for number, body in enumerate(bodies, 1):
+        answer = client.upload_part(**where, UploadId=made, PartNumber=number, Body=body, ChecksumAlgorithm="CRC32")
+        parts.append({"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32": answer["ChecksumCRC32"]})
+    done = client.complete_multipart_upload(**where, UploadId=made, MultipartUpload={"Parts": parts})
+    assert done["ChecksumCRC32"] == checksum("crc32", b"".join(bodies))
+    read = client.get_object(**where)  # boto3 compares it with the bytes
+    assert (read["ChecksumCRC32"], read["Body"].read()) == (done["ChecksumCRC32"], b"".join(bodies))
+    part = client.get_object(**where, PartNumber=2)
+    assert (part["ChecksumCRC32"], part["Body"].read()) == (checksum("crc32", bodies[1]), bodies[1])
+
+
 def test_aws_cli_with_its_defaults(mixed, authority, key, tmp_path):
     if not shutil.which("aws"):
         pytest.skip("no aws here")

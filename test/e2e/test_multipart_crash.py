@@ -73,6 +73,52 @@ def test_a_gateway_killed_inside_completes_leaves_nothing_undecided(start_stack,
             composite([noise(PART, round_number), b"end"])}
 
 
+def parts_of(client, stack, key):
+    shown = client.get_object_attributes(Bucket=stack.bucket, Key=key, ObjectAttributes=["ObjectParts", "Checksum"])
+    return shown.get("ObjectParts", {}).get("Parts"), shown.get("Checksum")
+
+
+def uploaded(stack, key, bodies):
+    """With a checksum; what is known of it."""
+    upload = Upload(stack, key, ChecksumAlgorithm="SHA256")
+    for number, body in enumerate(bodies, 1):
+        upload.part(number, body, ChecksumAlgorithm="SHA256")
+    upload.complete()
+    parts, checksum = parts_of(upload.client, stack, key)
+    assert [p["ChecksumSHA256"] for p in parts] == [p["ChecksumSHA256"] for p in upload.parts.values()]
+    assert checksum["ChecksumType"] == "COMPOSITE"
+    return upload.client, (parts, checksum)
+
+
+def test_what_is_known_of_parts_outlives_the_gateway(start_stack, key):
+    stack = start_stack()
+    client, known = uploaded(stack, key, [noise(PART, 1), b"end"])
+    stack.rig("kill", "g1")
+    stack.rig("start", "g1")
+    assert parts_of(client, stack, key) == known
+
+
+def test_without_its_journal_a_gateway_asks_the_replicas_for_parts(start_stack, key):
+    stack = start_stack(sets={"backends.0.capabilities.checksum_headers": []})
+    bodies = [noise(PART, 1), noise(PART + 1, 2), b"end"]
+    client, _ = uploaded(stack, key, bodies)
+    stack.wait_settled(key)
+    stack.rig("term", "g1")
+    journal = stack.directory / "g1" / "journal.db"
+    for file in journal.parent.glob(journal.name + "*"):
+        file.unlink()
+    stack.rig("start", "g1")
+    where = {"Bucket": stack.bucket, "Key": key}
+    for number, body in enumerate(bodies, 1):
+        read = client.get_object(**where, PartNumber=number)
+        assert (read["Body"].read(), read["PartsCount"]) == (body, 3)
+        assert client.head_object(**where, PartNumber=number)["ContentLength"] == len(body)
+    assert refused(client.get_object, **where, PartNumber=4) == (400, "InvalidPart")
+    shown = client.get_object_attributes(**where, ObjectAttributes=["ObjectParts", "ObjectSize"])
+    assert (shown["ObjectParts"]["TotalPartsCount"], "Parts" in shown["ObjectParts"]) == (3, False)
+    assert client.get_object(**where)["Body"].read() == b"".join(bodies)
+
+
 # --- replicas are away ------------------------------------------------------------------------------------
 
 def test_a_replica_stopped_in_mid_upload_is_repaired_with_the_same_etag(start_stack, key):
@@ -92,6 +138,22 @@ def test_a_replica_stopped_in_mid_upload_is_repaired_with_the_same_etag(start_st
     stack.assert_everywhere(key, b"".join(bodies))
     assert etags(stack, key) == dict.fromkeys(stack.backends, answer["ETag"])
     nothing_left(stack)  # also what the replica had of the upload
+
+
+def test_a_repaired_replica_shows_what_is_known_of_the_parts(start_stack, key):
+    stack = start_stack()
+    stack.rig("kill", "b")
+    bodies = [noise(PART, 1), noise(PART + 9, 2), b"end"]
+    client, known = uploaded(stack, key, bodies)
+    stack.rig("start", "b")
+    stack.wait_repaired()
+    for name in ("a", "c"):
+        stack.rig("kill", name)
+    assert parts_of(client, stack, key) == known
+    read = client.get_object(Bucket=stack.bucket, Key=key, PartNumber=2, ChecksumMode="ENABLED")
+    assert (read["Body"].read(), read["ChecksumSHA256"]) == (bodies[1], known[0][1]["ChecksumSHA256"])
+    for name in ("a", "c"):
+        stack.rig("start", name)
 
 
 def test_a_replica_that_was_away_at_the_beginning_has_no_part_in_it(start_stack, key):

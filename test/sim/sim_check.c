@@ -331,6 +331,13 @@ void check_step(struct check *c, uint32_t boot, uint64_t boot_ms, const bool idl
     }
 }
 
+static bool lost_manifest(const struct check *c, uint32_t key)
+{
+    const struct sim_object *o = &c->stores[0].objects[key];
+
+    return o->exists && o->stamped && disk_manifest_lost(&c->disk->uploads, key, &o->stamp);
+}
+
 void check_converged(struct check *c)
 {
     if (c->disk->count)
@@ -342,5 +349,8 @@ void check_converged(struct check *c)
         if (!shown_allowed(c, 0, key))
             sim_violate(c->sim, "P3: k%u ends as %s, older than an acknowledged write", key,
                         name(shown(c, 0, key)));
+        if (lost_manifest(c, key))
+            sim_violate(c->sim, "P3: the manifest of %s, as which k%u ends, was dropped",
+                        name(shown(c, 0, key)), key);
     }
 }

@@ -292,7 +292,7 @@ static void start_complete(struct client *c)
                                         .ack = c->host->ack,
                                         .id = c->upload.id,
                                         .list = &list,
-                                        .expected_bytes = c->content->bytes};
+                                        .claims.object_bytes = c->content->bytes};
 
     upload_list_init(&list, 1);
     for (uint32_t n = 1; n <= c->upload.parts; n++)

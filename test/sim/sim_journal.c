@@ -21,6 +21,7 @@ enum kind {
     SCAN,
     RANGE,
     FORGET,
+    MANIFEST_DROP,
     UPLOAD_ADD,
     UPLOAD_STEP,
     PART,
@@ -39,7 +40,8 @@ struct journey {
     enum kind kind;
     enum stage stage;
     uint32_t key;
-    struct stamp forget;
+    struct stamp forget; /* or the one whose manifest is kept */
+    uint64_t before;
 };
 
 static struct sim_journal *of(struct journal *j)
@@ -350,6 +352,7 @@ static enum err happen(struct journey *y)
     case SCAN: happen_scan(y); return ERR_OK;
     case RANGE: happen_range(y); return ERR_OK;
     case FORGET: disk_remove(y->journal->disk, y->key, &y->forget, "forgotten"); return ERR_OK;
+    case MANIFEST_DROP: disk_manifests_drop(u, y->key, y->before, &y->forget); return ERR_OK;
     case UPLOAD_ADD: return disk_upload_add(u, (struct journal_upload_add *)(void *)y->request, unix_ms);
     case UPLOAD_STEP: return happen_step(y, unix_ms);
     case PART: return disk_part_write(u, (struct journal_part_write *)(void *)y->request);
@@ -373,6 +376,7 @@ static const char *const kind_names[] = {[BEGIN] = "begin",
                                          [SCAN] = "scan",
                                          [RANGE] = "range",
                                          [FORGET] = "forget",
+                                         [MANIFEST_DROP] = "drop of manifests",
                                          [UPLOAD_ADD] = "upload_add",
                                          [UPLOAD_STEP] = "upload_step",
                                          [PART] = "part",
@@ -513,6 +517,21 @@ static void sj_forget(struct journal *j, struct journal_key key, const struct st
     }
 }
 
+static void sj_manifest_drop(struct journal *j, struct journal_key key, uint64_t before,
+                             const struct stamp *keeps)
+{
+    struct sim *s = of(j)->sim;
+    struct journey *y;
+
+    if (of(j)->dead)
+        return;
+    y = journey_new(j, NULL, MANIFEST_DROP, sim_key_number(key.key));
+    y->before = before;
+    y->forget = *keeps;
+    if (sim_chance(s, 100))
+        sim_after(s, &y->event, sim_between(s, 0, 3 * s->ambiguity_ms));
+}
+
 static void sj_attempt(struct journal *j, const struct journal_attempt *a)
 {
     struct sim_journal *sj = of(j);
@@ -574,6 +593,9 @@ static bool sj_maybe(struct journal *journal, struct journal_key key, enum journ
     bool whole = q == JOURNAL_ANY_STORED_IN_BUCKET;
     uint32_t number = whole ? 0 : sim_key_number(key.key);
     bool yes = q == JOURNAL_ANY_OTHER_ROW && j->disk->claims[number].taken;
+
+    if (q == JOURNAL_ANY_MANIFEST)
+        return disk_any_manifest(&j->disk->uploads, number) || sim_chance(j->sim, 200);
 
     for (size_t i = 0; i < j->disk->count; i++) {
         const struct disk_row *r = &j->disk->rows[i];
@@ -646,6 +668,7 @@ static const struct journal_ops ops = {
     .scan = sj_scan,
     .range = sj_range,
     .forget = sj_forget,
+    .manifest_drop = sj_manifest_drop,
     .attempt = sj_attempt,
     .bucket_write = sj_bucket_write,
     .upload_add = sj_upload_add,

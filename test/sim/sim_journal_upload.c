@@ -1,5 +1,5 @@
 /* The contract of journal.h about uploads, to the letter. */
-#include "sim_journal_upload.h"
+#include "sim_journal.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -76,6 +76,38 @@ static void take_out(struct disk_uploads *d, size_t at)
     d->count--;
 }
 
+static void put_manifest(struct disk_uploads *d, const struct journal_upload_step *r)
+{
+    assert(d->manifest_count < DISK_UPLOADS_MAX);
+    d->manifests[d->manifest_count++] =
+        (struct disk_manifest){.key = sim_key_number(r->key.key), .id = r->id, .version = r->version};
+}
+
+bool disk_any_manifest(const struct disk_uploads *d, uint32_t key)
+{
+    for (size_t i = 0; i < d->manifest_count; i++)
+        if (d->manifests[i].key == key && !d->manifests[i].dropped)
+            return true;
+    return false;
+}
+
+void disk_manifests_drop(struct disk_uploads *d, uint32_t key, uint64_t before, const struct stamp *keeps)
+{
+    for (size_t i = 0; i < d->manifest_count; i++) {
+        struct disk_manifest *m = &d->manifests[i];
+
+        m->dropped |= m->key == key && m->version < before && !stamp_eq(&m->id, keeps);
+    }
+}
+
+bool disk_manifest_lost(const struct disk_uploads *d, uint32_t key, const struct stamp *shown)
+{
+    for (size_t i = 0; i < d->manifest_count; i++)
+        if (d->manifests[i].key == key && d->manifests[i].dropped && stamp_eq(&d->manifests[i].id, shown))
+            return true;
+    return false;
+}
+
 enum err disk_upload_step(struct disk_uploads *d, struct journal_upload_step *r, uint64_t now_ms)
 {
     size_t at = find(d, &r->key, &r->id);
@@ -107,6 +139,8 @@ enum err disk_upload_step(struct disk_uploads *d, struct journal_upload_step *r,
         d->at[at].count = 0;
     d->at[at].upload = copy(&changed);
     free(u);
+    if (r->manifest.len)
+        put_manifest(d, r);
     return ERR_OK;
 }
 

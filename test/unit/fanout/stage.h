@@ -47,7 +47,10 @@ struct stage_journal {
     struct row row; /* of the last write */
     struct stamp removed[STAMPS_MAX], forgotten[STAMPS_MAX];
     size_t removed_count, forgotten_count;
-    bool lease, other_row, stored_row;
+    bool lease, other_row, stored_row, manifest;
+    unsigned manifest_drops;
+    uint64_t dropped_before;
+    struct stamp kept;
 };
 
 enum ask { ASK_PUT, ASK_DELETE, ASK_GET, ASK_BUCKET, ASK_COMPLETE, ASK_COPY, ASK_HEAD };
@@ -191,7 +194,17 @@ static inline void stage_forget(struct journal *j, struct journal_key key, const
 static inline bool stage_maybe(struct journal *j, struct journal_key key, enum journal_question q,
                                const struct stamp *own)
 {
+    if (q == JOURNAL_ANY_MANIFEST)
+        return journal_of_stage(j)->manifest;
     return q == JOURNAL_ANY_OTHER_ROW ? journal_of_stage(j)->other_row : journal_of_stage(j)->stored_row;
+}
+
+static inline void stage_manifest_drop(struct journal *j, struct journal_key key, uint64_t before,
+                                       const struct stamp *keeps)
+{
+    journal_of_stage(j)->manifest_drops++;
+    journal_of_stage(j)->dropped_before = before;
+    journal_of_stage(j)->kept = *keeps;
 }
 
 static inline bool stage_lease(struct journal *j)
@@ -542,6 +555,7 @@ static inline void stage_init(struct stage *s, uint32_t budget_chunks)
                                                    .part_write = stage_part,
                                                    .forget = stage_forget,
                                                    .maybe = stage_maybe,
+                                                   .manifest_drop = stage_manifest_drop,
                                                    .lease_valid = stage_lease};
     static const struct replica_ops replica_ops = {.put = stage_put,
                                                    .put_more = stage_put_more,

@@ -122,7 +122,7 @@ static void what_is_wrong_with_a_list_has_its_code(void **state)
     } cases[] = {
         {"all is well", 1, 2, MD5_2, 100, S3_OK},
         {"a part that is not there", 1, 3, MD5_2, 100, S3_INVALID_PART},
-        {"one that is between others", 1, 1, MD5_2, 100, S3_INVALID_PART},
+        {"a part that comes again with another ETag", 1, 1, MD5_2, 100, S3_INVALID_PART},
         {"another ETag", 1, 2, MD5_1, 100, S3_INVALID_PART},
         {"too small, not the last", 1, 2, MD5_2, 99, S3_ENTITY_TOO_SMALL},
     };
@@ -146,7 +146,7 @@ static void a_list_that_does_not_ascend_is_noticed(void **state)
     static const struct {
         uint32_t first, second;
         bool out_of_order;
-    } cases[] = {{1, 2, false}, {2, 1, true}, {3, 3, true}};
+    } cases[] = {{1, 2, false}, {2, 1, true}, {3, 3, false}};
 
     for (size_t i = 0; i < 3; i++) {
         struct bench b;
@@ -157,6 +157,20 @@ static void a_list_that_does_not_ascend_is_noticed(void **state)
         assert_int_equal(b.list.out_of_order, cases[i].out_of_order);
         close_bench(&b);
     }
+}
+
+static void a_number_that_is_listed_again_means_the_later_one(void **state)
+{
+    struct bench b;
+
+    open_bench(&b, S3_CHECKSUM_NONE, false);
+    there(&b, 1, 5, A, MD5_2);
+    list(&b, 1, MD5_1, NULL);
+    list(&b, 1, MD5_2, NULL);
+    assert_int_equal(match(&b, 8), S3_OK);
+    assert_int_equal(b.match.bytes, 5);
+    assert_true(span_ends(span_of(b.match.etag), SPAN("-1\"")));
+    close_bench(&b);
 }
 
 static void each_replica_is_told_its_own_etags(void **state)
@@ -193,13 +207,13 @@ static void replicas_that_miss_a_part_or_were_dropped_do_not_hold_all(void **sta
     close_bench(&b);
 }
 
-static void a_composite_checksum_needs_that_of_each_part(void **state)
+static void a_composite_checksum_is_that_of_the_parts_as_they_came(void **state)
 {
     static const struct {
         const char *first, *second;
         enum s3_code code;
     } cases[] = {{"AAAAAQ==", "AAAAAg==", S3_OK},
-                 {"AAAAAQ==", NULL, S3_INVALID_REQUEST},
+                 {"AAAAAQ==", NULL, S3_OK}, /* it is known here */
                  {"AAAAAQ==", "AAAAAQ==", S3_INVALID_PART}};
 
     for (size_t i = 0; i < 3; i++) {
@@ -218,6 +232,37 @@ static void a_composite_checksum_needs_that_of_each_part(void **state)
             assert_false(says(&b, 2, "Checksum")); /* it keeps none of this kind */
             assert_true(says(&b, 2, "<PartNumber>2<"));
         }
+        close_bench(&b);
+    }
+}
+
+static void the_manifest_tells_sizes_and_checksums(void **state)
+{
+    static const enum s3_checksum kinds[] = {S3_CHECKSUM_NONE, S3_CHECKSUM_CRC32};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct s3_manifest_part part;
+        struct s3_manifest m;
+        struct bench b;
+
+        open_bench(&b, kinds[i], false);
+        set_crc(there(&b, 3, 300, A, MD5_1), 1);
+        set_crc(there(&b, 4, 400, A, "\"not listed\""), 7);
+        set_crc(there(&b, 8, 1, A, MD5_2), 2);
+        list(&b, 3, MD5_1, NULL);
+        list(&b, 8, MD5_2, NULL);
+        assert_int_equal(match(&b, 8), S3_OK);
+        assert_true(s3_manifest_read((struct span){b.match.manifest.at, b.match.manifest.len}, &m));
+        assert_int_equal(m.kind, kinds[i]);
+        assert_true(span_is(m.checksum, b.match.checksum));
+        assert_int_equal(m.count, 2);
+        assert_false(s3_manifest_find(&m, 4, &part));
+        assert_true(s3_manifest_find(&m, 8, &part));
+        assert_int_equal(part.offset, 300);
+        assert_int_equal(part.bytes, 1);
+        assert_int_equal(part.checksum.len, kinds[i] ? 4 : 0);
+        if (kinds[i])
+            assert_int_equal(part.checksum.at[3], 2);
         close_bench(&b);
     }
 }
@@ -246,15 +291,93 @@ static void a_checksum_of_the_whole_is_put_together(void **state)
     close_bench(&b);
 }
 
+static void what_a_client_says_of_the_object_is_compared(void **state)
+{
+    /* CRC32 of the CRCs 1 and 2, big-endian */
+    const uint8_t both[8] = {0, 0, 0, 1, 0, 0, 0, 2};
+    const uint32_t crc = crc32_add(0, both, sizeof(both));
+    static const struct {
+        struct upload_claims claims;
+        int off; /* from the right checksum */
+        enum s3_code code;
+    } cases[] = {
+        {{.object_bytes = UINT64_MAX}, 0, S3_OK},
+        {{.object_bytes = 101}, 0, S3_OK},
+        {{.object_bytes = 100}, 0, S3_INVALID_REQUEST},
+        {{.object_bytes = 101, .checksum_type = S3_TYPE_COMPOSITE}, 0, S3_OK},
+        {{.object_bytes = 101, .checksum_type = S3_TYPE_FULL_OBJECT}, 0, S3_INVALID_REQUEST},
+        {{.object_bytes = 101, .checksum = S3_CHECKSUM_CRC32}, 0, S3_OK},
+        {{.object_bytes = 101, .checksum = S3_CHECKSUM_CRC32, .checksum_parts = 2}, 0, S3_OK},
+        {{.object_bytes = 101, .checksum = S3_CHECKSUM_CRC32, .checksum_parts = 3}, 0, S3_BAD_DIGEST},
+        {{.object_bytes = 101, .checksum = S3_CHECKSUM_CRC32}, 1, S3_BAD_DIGEST},
+        {{.object_bytes = 101, .checksum = S3_CHECKSUM_CRC32C}, 0, S3_INVALID_REQUEST},
+    };
+    struct bench b;
+
+    open_bench(&b, S3_CHECKSUM_CRC32, false);
+    set_crc(there(&b, 1, 100, A, MD5_1), 1);
+    set_crc(there(&b, 2, 1, A, MD5_2), 2);
+    list(&b, 1, MD5_1, NULL);
+    list(&b, 2, MD5_2, NULL);
+    assert_int_equal(match(&b, 8), S3_OK);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct upload_claims c = cases[i].claims;
+
+        for (int byte = 0; byte < 4; byte++)
+            c.checksum_value[byte] = (uint8_t)((crc + (uint32_t)cases[i].off) >> (24 - 8 * byte));
+        b.match.message = NULL;
+        assert_int_equal(upload_match_check(&b.match, &c), cases[i].code);
+        assert_true((b.match.message != NULL) == (cases[i].code != S3_OK));
+    }
+    close_bench(&b);
+}
+
+static void ten_thousand_parts_fit(void **state)
+{
+    enum { COUNT = S3_PART_NUMBER_MAX, PAGE = 250 };
+    static struct part page[PAGE];
+    struct s3_manifest_part last;
+    struct s3_manifest m;
+    struct bench b;
+
+    open_bench(&b, S3_CHECKSUM_SHA256, false);
+    for (uint32_t n = 1; n <= COUNT; n++)
+        list(&b, n, MD5_1, NULL);
+    upload_match_init(&b.match, &b.list, &b.upload, A, MIN_BYTES);
+    for (uint32_t from = 0; from < COUNT; from += PAGE) {
+        for (uint32_t i = 0; i < PAGE; i++) {
+            page[i] =
+                (struct part){.number = from + i + 1, .bytes = 500ull << 20, .checksum_bytes = SHA256_BYTES};
+            page[i].checksum[0] = (uint8_t)i;
+            assert_true(part_add(&page[i], A, MD5_1));
+        }
+        if (from + PAGE == COUNT)
+            page[PAGE - 1].bytes = 1;
+        assert_int_equal(upload_match_page(&b.match, page, PAGE), S3_OK);
+    }
+    assert_int_equal(upload_match_end(&b.match), S3_OK);
+    assert_true(span_ends(span_of(b.match.etag), SPAN("-10000\"")));
+    assert_true(s3_manifest_read((struct span){b.match.manifest.at, b.match.manifest.len}, &m));
+    assert_true(s3_manifest_find(&m, COUNT, &last));
+    assert_int_equal(last.offset, (COUNT - 1) * (500ull << 20));
+    assert_int_equal(last.bytes, 1);
+    assert_int_equal(last.checksum.at[0], (char)(PAGE - 1));
+    close_bench(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_list_of_some_of_the_parts_is_good_in_pages_of_any_size),
         cmocka_unit_test(what_is_wrong_with_a_list_has_its_code),
         cmocka_unit_test(a_list_that_does_not_ascend_is_noticed),
+        cmocka_unit_test(a_number_that_is_listed_again_means_the_later_one),
         cmocka_unit_test(each_replica_is_told_its_own_etags),
         cmocka_unit_test(replicas_that_miss_a_part_or_were_dropped_do_not_hold_all),
-        cmocka_unit_test(a_composite_checksum_needs_that_of_each_part),
+        cmocka_unit_test(a_composite_checksum_is_that_of_the_parts_as_they_came),
+        cmocka_unit_test(the_manifest_tells_sizes_and_checksums),
+        cmocka_unit_test(what_a_client_says_of_the_object_is_compared),
+        cmocka_unit_test(ten_thousand_parts_fit),
         cmocka_unit_test(a_checksum_of_the_whole_is_put_together),
     };
 

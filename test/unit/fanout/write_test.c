@@ -523,6 +523,36 @@ static void missed_everywhere_forgets_its_own_row_alone(void **state)
     owner_fini(&o);
 }
 
+static void manifests_of_older_objects_go_when_the_key_is_known_to_show_another(void **state)
+{
+    static const struct {
+        bool manifest;
+        unsigned refuse; /* so many of the three */
+        unsigned drops;
+    } cases[] = {{false, 0, 0}, {true, 0, 1}, {true, 1, 0}, {true, 3, 0}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct owner o;
+
+        owner_init(&o);
+        o.s.journal.manifest = cases[i].manifest;
+        put_past_barrier(&o, 1, true);
+        for (unsigned slot = 0; slot < REPLICAS; slot++)
+            if (slot < cases[i].refuse)
+                refused(&o.s, slot);
+            else
+                stored(&o.s, slot);
+        assert_int_equal(o.s.journal.manifest_drops, cases[i].drops);
+        if (cases[i].drops) {
+            assert_int_equal(o.s.journal.dropped_before, o.v.version);
+            assert_true(stamp_eq(&o.s.journal.kept, &call_of(&o.s, 0)->put.stamp));
+        }
+        if (o.s.journal.write)
+            written(&o.s, ERR_OK);
+        owner_fini(&o);
+    }
+}
+
 static void stored_on_all_takes_the_settled_rows_along_and_they_are_no_other_rows(void **state)
 {
     struct row before[6];
@@ -666,6 +696,7 @@ int main(void)
         cmocka_unit_test(an_outcome_with_a_stored_set_removes_the_settled_rows_before_it),
         cmocka_unit_test(an_outcome_that_nobody_stored_removes_nothing),
         cmocka_unit_test(missed_everywhere_forgets_its_own_row_alone),
+        cmocka_unit_test(manifests_of_older_objects_go_when_the_key_is_known_to_show_another),
         cmocka_unit_test(stored_on_all_takes_the_settled_rows_along_and_they_are_no_other_rows),
         cmocka_unit_test(a_copy_with_another_md5_is_damaged_and_does_not_count),
         cmocka_unit_test(a_damaged_copy_is_not_journaled_as_stored_when_the_write_fails_either),

@@ -192,7 +192,8 @@ static void failures_of_the_first_schema_are_kept(void **state)
     assert_int_equal(sqlite3_exec(db,
                                   "DROP INDEX attempt_dead; ALTER TABLE attempt DROP COLUMN slot;"
                                   "ALTER TABLE attempt DROP COLUMN failed_unix_ms;"
-                                  "DROP TABLE upload; DROP TABLE part; DELETE FROM migration WHERE version >= 2;",
+                                  "DROP TABLE upload; DROP TABLE part; DROP TABLE manifest; DELETE FROM "
+                                  "migration WHERE version >= 2;",
                                   NULL, NULL, NULL),
                      SQLITE_OK);
     sqlite3_close(db);

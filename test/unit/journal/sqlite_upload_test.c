@@ -355,6 +355,93 @@ static void uploads_go_with_their_bucket(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* ---- manifests ---- */
+
+static struct stamp completed(const char *key, const char *manifest, uint64_t version)
+{
+    struct stamp id = some_upload(key);
+    struct journal_upload_step s = {.from = UPLOAD_IN(UPLOAD_OPEN),
+                                    .to = UPLOAD_DONE,
+                                    .result = SPAN("r"),
+                                    .manifest = span_of(manifest),
+                                    .version = version};
+
+    assert_int_equal(step(&s, key, id), ERR_OK);
+    return id;
+}
+
+static enum err read_manifest(struct journal_manifest_read *r, const char *key)
+{
+    *r = (struct journal_manifest_read){.request.done = on_done, .key = key_of(key)};
+    fix.waiting++;
+    fix.journal->ops->manifest_read(fix.journal, r);
+    await_all();
+    return r->request.result;
+}
+
+static void shows_manifest(const char *key, struct stamp id, const char *manifest)
+{
+    struct journal_manifest_read r;
+
+    assert_int_equal(read_manifest(&r, key), ERR_OK);
+    assert_true(stamp_eq(&r.id, &id));
+    assert_true(span_is(r.manifest, manifest));
+    assert_true(fix.journal->ops->maybe(fix.journal, key_of(key), JOURNAL_ANY_MANIFEST, NULL));
+    journal_manifest_read_fini(&r);
+}
+
+static void shows_none(const char *key)
+{
+    struct journal_manifest_read r;
+
+    assert_int_equal(read_manifest(&r, key), ERR_NOT_FOUND);
+    journal_manifest_read_fini(&r);
+    assert_false(fix.journal->ops->maybe(fix.journal, key_of(key), JOURNAL_ANY_MANIFEST, NULL));
+}
+
+/* A durable step behind it: by then what could wait has been taken along. */
+static void drop(const char *key, uint64_t before, struct stamp keeps)
+{
+    fix.journal->ops->manifest_drop(fix.journal, key_of(key), before, &keeps);
+    (void)some_upload("drop");
+}
+
+static void a_manifest_outlives_the_process_and_its_upload(void **state)
+{
+    struct stamp id = completed("k", "how it was cut", 7);
+
+    shows_none("other");
+    assert_int_equal(go("k", id, UPLOAD_IN(UPLOAD_DONE), UPLOAD_GONE), ERR_OK);
+    shows_manifest("k", id, "how it was cut");
+    reopen_store();
+    shows_manifest("k", id, "how it was cut");
+}
+
+static void the_newest_manifest_is_read_and_those_before_are_dropped(void **state)
+{
+    struct stamp old = completed("k", "old", 7), last = completed("k", "last", 9);
+    struct stamp late = completed("k", "late", 8);
+
+    shows_manifest("k", last, "last");
+    drop("k", 7, last);
+    drop("k", 9, late); /* takes the one of 7 */
+    shows_manifest("k", last, "last");
+    drop("k", 10, late); /* takes the one of 9 */
+    shows_manifest("k", late, "late");
+    drop("k", 10, old);
+    shows_none("k");
+}
+
+static void a_step_that_is_not_taken_leaves_no_manifest(void **state)
+{
+    struct stamp id = some_upload("k");
+    struct journal_upload_step s = {
+        .from = UPLOAD_IN(UPLOAD_COMPLETING), .to = UPLOAD_DONE, .manifest = SPAN("m"), .version = 1};
+
+    assert_int_equal(step(&s, "k", id), ERR_EXISTS);
+    shows_none("k");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +458,9 @@ int main(void)
         CASE(uploads_are_listed_by_key_and_then_by_age),
         CASE(a_scan_stays_in_its_bucket_unless_it_is_whole),
         CASE(uploads_go_with_their_bucket),
+        CASE(a_manifest_outlives_the_process_and_its_upload),
+        CASE(the_newest_manifest_is_read_and_those_before_are_dropped),
+        CASE(a_step_that_is_not_taken_leaves_no_manifest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

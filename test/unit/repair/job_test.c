@@ -110,6 +110,8 @@ static enum replica_result abandon(struct replica_call *c)
 static const struct journal_ops journal_ops = {.read = stage_read,
                                                .write = ask_write,
                                                .claim = ask_claim,
+                                               .maybe = stage_maybe,
+                                               .manifest_drop = stage_manifest_drop,
                                                .lease_valid = stage_lease,
                                                .bucket_by_id = bucket_by_id};
 static const struct replica_ops replica_ops = {.put = stage_put,
@@ -330,6 +332,26 @@ static void start_in_parts(struct bench *bench, struct capabilities *can)
     b->etag = ETAG_OF_TWO;
     rows_read(&b->s, ERR_OK, &missed_by_b, 1);
     show_all("x-x");
+}
+
+static void manifests_but_the_winners_go_with_the_rows(void **state)
+{
+    for (int manifest = 0; manifest < 2; manifest++) {
+        struct bench bench;
+
+        start(&bench);
+        b->s.journal.manifest = manifest;
+        copy_past_the_barrier();
+        answer_target(REPLICA_STORED, ERR_OK, 200, MD5_ONE, "");
+        assert_int_equal(b->s.journal.manifest_drops, 0);
+        recorded(ERR_OK);
+        assert_int_equal(b->s.journal.manifest_drops, manifest);
+        if (manifest) {
+            assert_int_equal(b->s.journal.dropped_before, missed_by_b.version + 1);
+            assert_true(stamp_eq(&b->s.journal.kept, &call_of(&b->s, TARGET)->put.stamp));
+        }
+        assert_over(JOB_CLEAN);
+    }
 }
 
 static void a_copy_of_an_object_in_parts_is_cut_as_its_source_says(void **state)
@@ -1024,6 +1046,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_copy_is_stored_under_a_claim_and_its_row_removed_with_it),
+        cmocka_unit_test(manifests_but_the_winners_go_with_the_rows),
         cmocka_unit_test(a_copy_of_an_object_in_parts_is_cut_as_its_source_says),
         cmocka_unit_test(a_copy_is_made_in_one_piece_where_etags_do_not_show_parts),
         cmocka_unit_test(a_source_that_does_not_tell_its_parts_in_time_is_copied_in_one_piece),

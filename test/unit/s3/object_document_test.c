@@ -77,12 +77,70 @@ static void attributes_are_those_that_were_asked_for(void **state)
     arena_fini(&arena);
 }
 
+static void parts_are_told_in_pages(void **state)
+{
+    static const struct {
+        uint32_t marker, most;
+        const char *inside;
+    } rows[] = {
+        {0, 1000,
+         "<PartNumberMarker>0</PartNumberMarker><NextPartNumberMarker>9</"
+         "NextPartNumberMarker><MaxParts>1000</MaxParts>"
+         "<IsTruncated>false</IsTruncated><Part><PartNumber>1</PartNumber><Size>7</Size>"
+         "<ChecksumCRC32>YWFhYQ==</ChecksumCRC32></Part><Part><PartNumber>2</PartNumber><Size>7</Size>"
+         "<ChecksumCRC32>YmJiYg==</ChecksumCRC32></Part><Part><PartNumber>9</PartNumber><Size>7</Size>"
+         "<ChecksumCRC32>Y2NjYw==</ChecksumCRC32></Part>"},
+        {1, 1,
+         "<PartNumberMarker>1</PartNumberMarker><NextPartNumberMarker>2</NextPartNumberMarker><MaxParts>1</"
+         "MaxParts>"
+         "<IsTruncated>true</IsTruncated><Part><PartNumber>2</PartNumber><Size>7</Size>"
+         "<ChecksumCRC32>YmJiYg==</ChecksumCRC32></Part>"},
+        {5, 5,
+         "<PartNumberMarker>5</PartNumberMarker><NextPartNumberMarker>9</NextPartNumberMarker>"
+         "<MaxParts>5</MaxParts><IsTruncated>false</IsTruncated><Part><PartNumber>9</PartNumber><Size>7</"
+         "Size>"
+         "<ChecksumCRC32>Y2NjYw==</ChecksumCRC32></Part>"},
+        {9, 5,
+         "<PartNumberMarker>9</PartNumberMarker><NextPartNumberMarker>9</NextPartNumberMarker>"
+         "<MaxParts>5</MaxParts><IsTruncated>false</IsTruncated>"},
+        {4000000000, 1000,
+         "<PartNumberMarker>4000000000</PartNumberMarker><NextPartNumberMarker>4000000000</"
+         "NextPartNumberMarker>"
+         "<MaxParts>1000</MaxParts><IsTruncated>false</IsTruncated>"},
+        {1, 0,
+         "<PartNumberMarker>1</PartNumberMarker><NextPartNumberMarker>1</NextPartNumberMarker><MaxParts>0</"
+         "MaxParts>"
+         "<IsTruncated>true</IsTruncated>"},
+    };
+    const struct s3_manifest m = {.kind = S3_CHECKSUM_CRC32,
+                                  .count = 3,
+                                  .parts = SPAN("\1\7\1\7\7\7"),
+                                  .checksums = SPAN("aaaabbbbcccc")};
+    struct arena arena;
+
+    arena_init(&arena, 1 << 16);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct s3_attributes a = {.asked = S3_ATTRIBUTE_PARTS,
+                                        .parts = 3,
+                                        .manifest = &m,
+                                        .marker = rows[i].marker,
+                                        .most = rows[i].most};
+        struct span want = arena_printf(
+            &arena, "<ObjectParts><PartsCount>3</PartsCount>%s</ObjectParts></GetObjectAttributesResponse>",
+            rows[i].inside);
+
+        assert_true(span_ends(s3_attributes_document(&arena, &a), want));
+    }
+    arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_are_told_by_the_etag),
         cmocka_unit_test(a_copy_tells_etag_date_and_checksum),
         cmocka_unit_test(attributes_are_those_that_were_asked_for),
+        cmocka_unit_test(parts_are_told_in_pages),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

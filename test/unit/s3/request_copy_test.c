@@ -133,9 +133,9 @@ static void multipart_says_its_checksums_and_its_size(void **state)
     expect(CREATE "x-amz-checksum-algorithm: crc32c\nx-amz-checksum-type: FULL_OBJECT\nx-amz-tagging: a=b\n",
            S3_OK, NULL);
     assert_int_equal(request.checksum_algorithm, S3_CHECKSUM_CRC32C);
-    assert_true(request.checksum_full_object);
+    assert_int_equal(request.checksum_type, S3_TYPE_FULL_OBJECT);
     expect(CREATE "x-amz-checksum-type: COMPOSITE\n", S3_OK, NULL);
-    assert_false(request.checksum_full_object);
+    assert_int_equal(request.checksum_type, S3_TYPE_COMPOSITE);
     assert_int_equal(request.checksum_algorithm, S3_CHECKSUM_NONE);
     expect(CREATE "x-amz-checksum-algorithm: MD5\n", S3_INVALID_REQUEST, "'MD5'");
     expect(CREATE "x-amz-checksum-algorithm: \n", S3_INVALID_REQUEST, "unsupported");
@@ -147,6 +147,34 @@ static void multipart_says_its_checksums_and_its_size(void **state)
     assert_int_equal(request.condition_count, 1);
     assert_int_equal(request.checksum, S3_CHECKSUM_CRC64NVME);
     expect("POST /media/a?uploadId=u" FIELDS "x-amz-mp-object-size: 6GiB\n", S3_INVALID_ARGUMENT, "'6GiB'");
+}
+
+static void a_checksum_of_an_object_in_parts_may_count_them(void **state)
+{
+    static const struct {
+        const char *value;
+        enum s3_code code;
+        uint32_t parts;
+    } rows[] = {{"AAAAAQ==", S3_OK, 0},
+                {"AAAAAQ==-1", S3_OK, 1},
+                {"AAAAAQ==-10000", S3_OK, 10000},
+                {"AAAAAQ==-0", S3_BAD_DIGEST, 0},
+                {"AAAAAQ==-10001", S3_BAD_DIGEST, 0},
+                {"AAAAAQ==-", S3_BAD_DIGEST, 0},
+                {"AAAAAQ==-1-1", S3_BAD_DIGEST, 0},
+                {"bad", S3_BAD_DIGEST, 0}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[256];
+
+        snprintf(text, sizeof(text), "POST /media/a?uploadId=u" FIELDS "x-amz-checksum-crc32: %s\n",
+                 rows[i].value);
+        expect(text, rows[i].code, rows[i].code == S3_OK ? NULL : "no checksum of an object");
+        if (rows[i].code == S3_OK) {
+            assert_int_equal(request.checksum_parts, rows[i].parts);
+            assert_int_equal(request.checksum_value[3], 1);
+        }
+    }
 }
 
 static void attributes_are_a_list(void **state)
@@ -190,6 +218,7 @@ int main(void)
         cmocka_unit_test(conditions_on_the_source_have_their_plain_names),
         cmocka_unit_test(a_part_can_be_a_copy_of_a_range),
         cmocka_unit_test(multipart_says_its_checksums_and_its_size),
+        cmocka_unit_test(a_checksum_of_an_object_in_parts_may_count_them),
         cmocka_unit_test(attributes_are_a_list),
         cmocka_unit_test(checksums_are_shown_when_they_are_asked_for),
     };
