@@ -42,9 +42,11 @@ static char *put_xml(char *at, struct span text)
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = (uint8_t)text.at[i];
 
-        if (is_plain(c))
+        if (is_plain(c)) {
             *at++ = (char)c;
-        else if (c == '<')
+            continue;
+        }
+        if (c == '<')
             at = span_put(at, SPAN("&lt;"));
         else if (c == '>')
             at = span_put(at, SPAN("&gt;"));

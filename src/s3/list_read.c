@@ -206,7 +206,9 @@ static bool hides_text(const struct s3_list_reader *r, struct span text)
 {
     struct span behind = span_skip(text, r->walk.fed_bytes ? 0 : 2);
 
-    return text.len && (memmem(text.at, text.len, "<!", 2) || memmem(behind.at, behind.len, "<?", 2));
+    if (!text.at || !behind.at)
+        return false;
+    return memmem(text.at, text.len, "<!", 2) || memmem(behind.at, behind.len, "<?", 2);
 }
 
 /* Entries and what is between them. What is left of `text` is the beginning of an entry, unless `scans` has ended. */
