@@ -23,7 +23,7 @@ struct service_loop {
     struct random random;
     struct env env;
     struct keyhold_port holds;
-    struct loop_task holds_task; /* keyhold_deliver */
+    struct loop_task holds_task;  /* keyhold_deliver */
     struct s3_backend **backends; /* in the order of the configuration */
     const struct health **healths;
     struct catalog *catalog;
