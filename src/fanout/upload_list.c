@@ -46,7 +46,7 @@ void upload_list_add(struct upload_list *l, const struct s3_listed_part *part)
 
 static void text_room(struct upload_text *t, size_t more)
 {
-    if (t->room - t->len >= more)
+    if (t->at && t->room - t->len >= more)
         return;
     t->room = 2 * t->room + more;
     t->at = realloc(t->at, t->room);
