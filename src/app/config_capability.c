@@ -54,8 +54,8 @@ static const struct config_row rows[] = {
     {"list_after", CONFIG_WORD, AT(list_after), .words = answers,
      .text = "A listing that begins within a folder misses nothing."},
     {"list_nested", CONFIG_WORD, AT(list_nested), .words = answers,
-     .text =
-         "Its listings show \"a/b\" beside an object \"a\"; where another replica's do, that one is listed."},
+     .text = "Its listings show \"a/b\" beside an object \"a\"; where another replica's do, that one is "
+             "asked for keys."},
     {"min_part", CONFIG_BYTES, AT(min_part), RANGE(1, 1024 * MIB),
      .text = "Least size of a part of an upload that the gateway itself makes there, but for the last."},
     {"max_parts", CONFIG_COUNT, AT(max_parts), RANGE(1, 10000),

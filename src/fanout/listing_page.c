@@ -1,8 +1,8 @@
 /* What a listing is made of: the journal's rows of a range, and a page of one replica behind the same place.
  *
  * A page comes whole or not at all, so a replica that fails has shown nothing yet: another is asked for the same. Of
- * those that hide nothing the one with the fewest hints in the bucket is taken, as it costs the fewest looks. A bucket without rows costs no reading
- * of the journal at all. */
+ * those that hide nothing the one with the fewest hints in the bucket is taken, as it costs the fewest looks. A bucket
+ * without rows costs no reading of the journal at all. */
 #include "fanout/listing_private.h"
 
 #include "base/count.h"
@@ -73,27 +73,33 @@ static bool lists_in_order(const struct replica *r)
     return !r->can || r->can->list_order != S3_LIST_ORDER_PATH;
 }
 
-/* What is stored there and not listed is in no row either: nothing would tell that it is missing. */
+/* What is stored there and not listed is in no row either: nothing would tell that it is missing. Of folders alone the
+ * order counts more, as it keeps empty ones away. */
 static bool lists_all(const struct replica *r)
 {
     return !r->can || r->can->list_nested != S3_NO;
 }
 
-static bool is_better(const struct replica *a, uint64_t a_hints, const struct replica *b, uint64_t b_hints)
+static bool is_better(const struct replica *a, uint64_t a_hints, const struct replica *b, uint64_t b_hints,
+                      bool grouped)
 {
+    bool differ = lists_all(a) != lists_all(b);
+
     if (replica_usable(a) != replica_usable(b))
         return replica_usable(a);
-    if (lists_all(a) != lists_all(b))
+    if (differ && !grouped)
         return lists_all(a);
     if (a_hints != b_hints)
         return a_hints < b_hints;
     if (lists_in_order(a) != lists_in_order(b))
         return lists_in_order(a);
+    if (differ)
+        return lists_all(a);
     return a->health && b->health && health_cost(a->health) < health_cost(b->health);
 }
 
-/* Of those that have not failed: a usable one, that hides nothing, with the fewest hints, in order by itself, which
- * answers soonest. */
+/* Of those that have not failed: a usable one, that hides no keys, with the fewest hints, in order by itself, that hides
+ * no folders, which answers soonest. */
 static bool choose(struct listing *l)
 {
     struct replica_lag lag[REPLICAS_MAX];
@@ -106,8 +112,8 @@ static bool choose(struct listing *l)
     for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++) {
         if (!(left & 1u << slot))
             continue;
-        if (!l->chosen ||
-            is_better(l->set.by_slot[slot], lag[slot].hints, l->set.by_slot[l->slot], lag[l->slot].hints))
+        if (!l->chosen || is_better(l->set.by_slot[slot], lag[slot].hints, l->set.by_slot[l->slot],
+                                    lag[l->slot].hints, listing_groups_by_slash(l)))
             l->slot = slot;
         l->chosen = true;
     }

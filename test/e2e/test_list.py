@@ -195,8 +195,8 @@ def test_a_key_below_another_one_is_listed(start_stack, behind):
             keys.add(f"missed-{n}")
         stack.rig("cont", "c")
         wait_until(lambda: stack.metric("s3mirror_backend_up", backend="c") == 1, "c to be taken back", 60)
-    for most, delimiter in itertools.product((1, 2, 1000), ("", "/")):
-        check(stack, keys, most=most, **({"delimiter": delimiter} if delimiter else {}))
+    for form, most in itertools.product(FORMS, (1, 2, 1000)):
+        check(stack, keys, form, most)
 
 
 def test_a_list_that_only_a_stale_replica_could_give_is_refused(start_stack):
