@@ -14,7 +14,7 @@ static void on_copied(struct exchange *x, const struct write_verdict *v)
     struct span document = s3_copy_document(&x->arena, "CopyObjectResult", span_of(v->etag),
                                             clock_unix_ms(x->gateway->options.env->clock), &checksum);
     struct span headers = arena_printf(&x->arena, "Content-Type: application/xml\r\n%.*s",
-                                       SPAN_ARG(writing_verdict_headers(x, v, NULL)));
+                                       SPAN_ARG(writing_verdict_headers(x, v, false)));
 
     if (document.at && headers.at)
         exchange_answer(x, 200, headers, document);

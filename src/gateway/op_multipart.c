@@ -166,7 +166,7 @@ static void answer_completed(struct exchange *x, const struct upload_completed *
                    : location;
     if (c->verdict)
         headers = arena_printf(&x->arena, "%.*s%.*s", SPAN_ARG(xml),
-                               SPAN_ARG(writing_verdict_headers(x, c->verdict, NULL)));
+                               SPAN_ARG(writing_verdict_headers(x, c->verdict, false)));
     if (document.at && headers.at)
         exchange_answer(x, 200, headers, document);
     else

@@ -31,7 +31,7 @@ static void on_verdict(void *ctx, const struct write_verdict *v)
         multipart_part_failed(x, v);
         return;
     }
-    headers = writing_verdict_headers(x, v, v->etag);
+    headers = writing_verdict_headers(x, v, true);
     if (x->request.checksum)
         headers = arena_printf(&x->arena, "%.*s%.*s: %.*s\r\n", SPAN_ARG(headers), SPAN_ARG(kind->header),
                                (int)base64_encode(x->request.checksum_value, kind->bytes, text), text);
@@ -120,7 +120,7 @@ static void on_copy_verdict(void *ctx, const struct write_verdict *v)
     document = s3_copy_document(&x->arena, "CopyPartResult", span_of(v->etag),
                                 clock_unix_ms(x->gateway->options.env->clock), &none);
     headers = arena_printf(&x->arena, "Content-Type: application/xml\r\n%.*s",
-                           SPAN_ARG(writing_verdict_headers(x, v, NULL)));
+                           SPAN_ARG(writing_verdict_headers(x, v, false)));
     if (document.at && headers.at)
         exchange_answer(x, 200, headers, document);
     else

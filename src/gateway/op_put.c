@@ -15,7 +15,7 @@ static void on_verdict(void *ctx, const struct write_verdict *v)
         writing_failed(x, v);
     else
         exchange_answer(x, deleted ? 204 : 200,
-                        deleted ? writing_verdict_headers(x, v, NULL) : writing_put_headers(x, v),
+                        deleted ? writing_verdict_headers(x, v, false) : writing_put_headers(x, v),
                         SPAN_EMPTY);
 }
 

@@ -78,7 +78,8 @@ static void on_changed(struct exchange *x, const struct write_verdict *v)
 {
     bool deleted = x->request.op == S3_OP_DELETE_OBJECT_TAGGING;
 
-    exchange_answer(x, deleted ? 204 : 200, v ? writing_verdict_headers(x, v, NULL) : SPAN_EMPTY, SPAN_EMPTY);
+    exchange_answer(x, deleted ? 204 : 200, v ? writing_verdict_headers(x, v, false) : SPAN_EMPTY,
+                    SPAN_EMPTY);
 }
 
 static void change(struct exchange *x, const struct s3_tags *tags)

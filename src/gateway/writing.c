@@ -153,7 +153,7 @@ void writing_held(void *ctx)
     guard_held(&((struct exchange *)ctx)->guard);
 }
 
-struct span writing_verdict_headers(struct exchange *x, const struct write_verdict *v, const char *etag)
+struct span writing_verdict_headers(struct exchange *x, const struct write_verdict *v, bool with_etag)
 {
     static const struct span words[] = {[WRITE_STORED] = SPAN("=stored"),
                                         [WRITE_HINTED] = SPAN("=hinted"),
@@ -164,9 +164,9 @@ struct span writing_verdict_headers(struct exchange *x, const struct write_verdi
 
     if (!start)
         return SPAN_EMPTY;
-    if (etag) {
+    if (with_etag) {
         p = span_put(p, SPAN("ETag: "));
-        p = span_put(p, span_of(etag));
+        p = span_put(p, span_of(v->etag));
         p = span_put(p, SPAN("\r\n"));
     }
     for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++) {
@@ -184,7 +184,7 @@ struct span writing_verdict_headers(struct exchange *x, const struct write_verdi
 struct span writing_put_headers(struct exchange *x, const struct write_verdict *v)
 {
     const struct s3_checksum_kind *kind = s3_checksum_kind(x->request.checksum);
-    struct span headers = writing_verdict_headers(x, v, v->etag), with;
+    struct span headers = writing_verdict_headers(x, v, true), with;
     char text[64];
 
     if (!x->request.checksum)

@@ -37,8 +37,8 @@ void writing_drain(void *ctx);
 /* For write_events.held of an exchange; its guard says what is to be judged. */
 void writing_held(void *ctx);
 
-/* "ETag: ...", unless NULL, and "x-s3mirror-replicas: a=stored, b=hinted" */
-struct span writing_verdict_headers(struct exchange *x, const struct write_verdict *v, const char *etag);
+/* "ETag: ..." if asked for, and "x-s3mirror-replicas: a=stored, b=hinted" */
+struct span writing_verdict_headers(struct exchange *x, const struct write_verdict *v, bool with_etag);
 /* The same, and the checksum that the client gave of the object, if it gave one. */
 struct span writing_put_headers(struct exchange *x, const struct write_verdict *v);
 /* Fewer than `need` stored it. What all replicas refused for one reason is told by that reason. */
