@@ -4,6 +4,7 @@
 
 #include "io/stream.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { SLICE_MS = 100, ARRIVE_MS = 200, ROOM_FIRST = 64 * 1024 };
@@ -179,6 +180,7 @@ static enum err read_more(struct wire *w, struct waiting *a, struct stream *s, s
     size_t got;
     enum err e;
 
+    assert(w->room >= ROOM_FIRST);
     if (*len == w->room) {
         char *more = w->room < WIRE_ANSWER_BYTES_MAX ? realloc(w->buffer, 2 * w->room) : NULL;
 
