@@ -13,7 +13,7 @@ $(BUILD)/build.ninja: | setup
 help:
 	@echo 'make                   build $(BUILD)/src/app/s3mirror, optimised'
 	@echo 'make demo              the main job, step by step, on three real S3 servers on loopback'
-	@echo 'make test              everything that proves it, in about an hour (some of it: tools/run-tests --help)'
+	@echo 'make test              everything that proves it, in half an hour (some of it: tools/run-tests --help)'
 	@echo 'make test-clients      eleven S3 clients and SDKs against the gateway, on two sets of real servers'
 	@echo 'make bench             measure it beside the raw limit and real servers'
 	@echo 'make fuzz              every fuzz target for a minute, or TARGET=http_head FUZZ_SECONDS=600'
