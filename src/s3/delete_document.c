@@ -12,7 +12,9 @@ static bool enter(struct xml_walk *w, struct span name, unsigned depth)
 
     if (depth == 1)
         return span_is(name, "Delete");
-    if (depth == 2 && span_is(name, "Object")) {
+    if (depth == 2)
+        r->in_object = span_is(name, "Object");
+    if (depth == 2 && r->in_object) {
         if (r->out->count == S3_DELETE_KEYS_MAX)
             return false;
         r->out->entries[r->out->count] =
@@ -39,7 +41,7 @@ static bool leave(struct xml_walk *w, struct span name, unsigned depth, struct s
         r->out->count++;
         return e->key.len != 0;
     }
-    if (depth != 3 || r->out->count == S3_DELETE_KEYS_MAX)
+    if (depth != 3 || !r->in_object)
         return true;
     if (span_is(name, "Key")) {
         e->too_long = w->cut;
@@ -58,12 +60,11 @@ enum s3_code s3_delete_open(struct s3_delete_reader *r, struct s3_delete *out, s
     r->walk = (struct xml_walk){.enter = enter, .leave = leave, .ctx = r};
     r->arena = arena;
     r->out = out;
-    r->full = false;
+    r->full = r->in_object = false;
     *out = (struct s3_delete){
         .entries = arena_alloc(arena, (S3_DELETE_KEYS_MAX + 1) * sizeof(struct s3_delete_entry))};
     if (!out->entries)
         return S3_INTERNAL_ERROR;
-    out->entries[0] = (struct s3_delete_entry){.key = SPAN_EMPTY};
     return xml_walk_begin(&r->walk) == ERR_OK ? S3_OK : S3_INTERNAL_ERROR;
 }
 

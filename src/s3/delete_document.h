@@ -27,7 +27,7 @@ struct s3_delete_reader {
     struct xml_walk walk;
     struct arena *arena;
     struct s3_delete *out;
-    bool full;
+    bool full, in_object;
 };
 /* S3_INTERNAL_ERROR: no memory; there is then nothing to close. */
 enum s3_code s3_delete_open(struct s3_delete_reader *r, struct s3_delete *out,

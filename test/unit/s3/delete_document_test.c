@@ -38,6 +38,10 @@ static void documents_are_read_in_pieces_of_any_size(void **state)
          S3_OK, 2, true},
         {"<Delete><Quiet>false</Quiet>" OBJECT("<Key>a</Key>") "</Delete>", S3_OK, 1, false},
         {"<Delete></Delete>", S3_MALFORMED_XML, 0, false},
+        /* what only belongs into an object means nothing outside of one */
+        {"<Delete>" OBJECT("<Key>a</Key>") "<Other><Key>b</Key><Size>1</Size></Other></Delete>", S3_OK, 1,
+         false},
+        {"<Delete><Other><Key>b</Key></Other>" OBJECT("") "</Delete>", S3_MALFORMED_XML, 0, false},
         {"", S3_MALFORMED_XML, 0, false},
         {"<Delete>" OBJECT("") "</Delete>", S3_MALFORMED_XML, 0, false},
         {"<Delete>" OBJECT("<Key></Key>") "</Delete>", S3_MALFORMED_XML, 0, false},
