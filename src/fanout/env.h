@@ -20,9 +20,8 @@ struct terms {
     uint64_t lease_ms;        /* of a repair's claim */
     uint64_t lease_margin_ms; /* it stops acting so long before its end */
     uint64_t part_bytes_min;  /* of an upload in parts, all but the last: 5 MiB by S3 */
-    uint64_t
-        copy_bytes_max; /* that a replica is asked to copy by itself; it is to be over within ambiguity_ms */
-    uint32_t ring_chunks; /* a write runs ahead of its slowest replica by so many chunks */
+    uint64_t copy_bytes_max;  /* the most a replica copies by itself; to be over within ambiguity_ms */
+    uint32_t ring_chunks;     /* a write runs ahead of its slowest replica by so many chunks */
 };
 
 /* base/count.h */

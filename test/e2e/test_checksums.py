@@ -17,7 +17,6 @@ from tls_wire import TlsWire
 
 VENDORS = ["seaweedfs", "minio", "versitygw"]
 SIZES = [0, 1, 100_000, 3_000_000]
-# No backend is slow here; a busy machine is, and that is no reason to give one up.
 
 
 def noise(size):
