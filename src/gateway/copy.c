@@ -223,8 +223,7 @@ void copy_begin(struct copy *c)
                               .replicas = &c->spec.source->set,
                               .checksum_mode = true};
 
-    c->read_bytes = 0;
-    c->whole = c->asked = c->prepared = false;
+    c->asked = c->prepared = false;
     spec.head_only = c->looking = copy_there_look(c);
     if (fetch_open(&c->source, c->x->gateway->options.env, &spec, &events, c) != ERR_OK) {
         c->source = NULL;

@@ -5,7 +5,7 @@
 #include "fanout/sources.h"
 #include "gateway/copy.h"
 #include "gateway/gateway_private.h"
-#include "s3/digest.h"
+#include "gateway/move.h"
 
 struct copy {
     struct exchange *x;
@@ -19,13 +19,11 @@ struct copy {
     struct replica_object object; /* the source, as read */
     struct http_header headers[WRITING_HEADERS_MAX];
     size_t header_count;
-    uint64_t read_bytes;
+    struct move move; /* copy_stream.c: the bytes; `own` to be compared with the next, `wanted` to be kept */
     enum s3_checksum shown; /* the source's checksum of the whole object, if it has one */
     uint8_t shown_value[SHA256_BYTES];
-    struct s3_digest own, wanted; /* of the bytes: to be compared with that; to be kept with the copy */
     struct copy_checksum checksum;
     unsigned tries;
-    bool pumping, whole;
 };
 
 /* --- copy.c --- */

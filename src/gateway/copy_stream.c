@@ -6,7 +6,7 @@
 static bool is_sound(struct copy *c)
 {
     uint8_t got[SHA256_BYTES];
-    size_t bytes = s3_digest_end(&c->own, got);
+    size_t bytes = s3_digest_end(&c->move.own, got);
 
     return bytes == 0 || memcmp(got, c->shown_value, bytes) == 0;
 }
@@ -20,9 +20,8 @@ static void finish(struct copy *c)
                   "The source's bytes do not have the checksum that was stored with them.");
         return;
     }
-    c->whole = true;
-    c->checksum.kind = c->wanted.kind;
-    c->checksum.bytes = s3_digest_end(&c->wanted, c->checksum.value);
+    c->checksum.kind = c->move.wanted.kind;
+    c->checksum.bytes = s3_digest_end(&c->move.wanted, c->checksum.value);
     if (c->checksum.bytes)
         write_checksum(x->write, c->checksum.value);
     guard_verified(&x->guard, x->write);
@@ -30,27 +29,8 @@ static void finish(struct copy *c)
 
 void copy_stream_pump(struct copy *c)
 {
-    struct exchange *x = c->x;
-    enum err e = ERR_OK;
+    enum err e = move_on(&c->move, c->source, c->x->write);
 
-    if (!x->write || c->whole || c->pumping)
-        return;
-    c->pumping = true;
-    while (e == ERR_OK && c->read_bytes < c->object.body_bytes) {
-        struct iovec room;
-        size_t got = 0;
-
-        e = write_room(x->write, &room);
-        if (e == ERR_OK)
-            e = fetch_read(c->source, room.iov_base, room.iov_len, &got);
-        if (e == ERR_OK) {
-            c->read_bytes += got;
-            s3_digest_add(&c->own, room.iov_base, got);
-            s3_digest_add(&c->wanted, room.iov_base, got);
-            write_filled(x->write, got);
-        }
-    }
-    c->pumping = false;
     if (e == ERR_OK)
         finish(c);
     else if (e != ERR_AGAIN)
@@ -80,8 +60,9 @@ void copy_stream(struct copy *c)
                               .checksum = c->x->request.checksum_algorithm ? c->x->request.checksum_algorithm
                                                                            : c->shown};
 
-    s3_digest_init(&c->own, c->shown);
-    s3_digest_init(&c->wanted, spec.checksum);
+    c->move = (struct move){.bytes = c->object.body_bytes};
+    s3_digest_init(&c->move.own, c->shown);
+    s3_digest_init(&c->move.wanted, spec.checksum);
     if (copy_open_write(c, &spec, &write_events))
         copy_stream_pump(c);
 }

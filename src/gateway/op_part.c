@@ -10,6 +10,7 @@
  * one refused, they come: reading begins anew. A part is invisible, so that one which was copied late does no harm. */
 #include "fanout/sources.h"
 #include "gateway/gateway_private.h"
+#include "gateway/move.h"
 #include "gateway/multipart.h"
 #include "gateway/writing.h"
 #include "s3/condition.h"
@@ -63,10 +64,9 @@ struct part_copy {
     struct upload *upload;
     const struct catalog_bucket *of; /* the source's */
     struct fetch *source;
-    struct s3_digest digest;
-    uint64_t first, bytes, read_bytes; /* from `first` on so many of the source */
+    uint64_t first, bytes; /* from `first` on so many of the source */
     struct http_header range;
-    bool pumping, whole;
+    struct move move;
     /* by the backends: */
     struct sources *sources;
     struct replica_set taking; /* replicas that take part in the upload */
@@ -129,11 +129,8 @@ static void on_copy_verdict(void *ctx, const struct write_verdict *v)
 
 static void finish(struct exchange *x)
 {
-    struct part_copy *c = x->upload.copy;
-
-    c->whole = true;
     if (x->request.checksum) {
-        s3_digest_end(&c->digest, x->request.checksum_value);
+        s3_digest_end(&x->upload.copy->move.wanted, x->request.checksum_value);
         write_checksum(x->write, x->request.checksum_value);
     }
     write_verified(x->write);
@@ -142,25 +139,8 @@ static void finish(struct exchange *x)
 static void pump(struct exchange *x)
 {
     struct part_copy *c = x->upload.copy;
-    enum err e = ERR_OK;
+    enum err e = c ? move_on(&c->move, c->source, x->write) : ERR_AGAIN;
 
-    if (!c || !x->write || c->whole || c->pumping)
-        return;
-    c->pumping = true;
-    while (e == ERR_OK && c->read_bytes < c->bytes) {
-        struct iovec room;
-        size_t got = 0;
-
-        e = write_room(x->write, &room);
-        if (e == ERR_OK)
-            e = fetch_read(c->source, room.iov_base, room.iov_len, &got);
-        if (e == ERR_OK) {
-            s3_digest_add(&c->digest, room.iov_base, got);
-            c->read_bytes += got;
-            write_filled(x->write, got);
-        }
-    }
-    c->pumping = false;
     if (e == ERR_OK)
         finish(x);
     else if (e != ERR_AGAIN)
@@ -295,7 +275,8 @@ static void on_source_head(void *ctx, unsigned status, const struct http_head *h
     }
     x->request.checksum = (enum s3_checksum)c->upload->checksum;
     x->request.checksum_in_trailer = true;
-    s3_digest_init(&c->digest, x->request.checksum);
+    c->move = (struct move){.bytes = c->bytes};
+    s3_digest_init(&c->move.wanted, x->request.checksum);
     if (multipart_open_part(x, c->upload, c->bytes, NULL, &copy_events))
         pump(x);
     else
