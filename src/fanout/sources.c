@@ -164,15 +164,6 @@ void sources_free(struct sources *s)
 
 /* ---- what they say ---- */
 
-static bool is_same(const struct replica_object *a, const struct replica_object *b)
-{
-    if (a->stamped != b->stamped || a->body_bytes != b->body_bytes || !a->etag[0])
-        return false;
-    if (!a->stamped)
-        return etag_same(a->etag, b->etag);
-    return stamp_eq(&a->stamp, &b->stamp) && !etag_contradicts(a->etag, b->etag);
-}
-
 static uint64_t copy_kind(const struct replica *r)
 {
     return r->can ? r->can->copy_object : S3_COPY_MD5;
@@ -205,7 +196,7 @@ bool sources_agree(const struct sources *s, const struct replica_object *object,
 
         if (!l->target)
             continue;
-        if (!l->shown || !is_same(&l->object, object))
+        if (!l->shown || !l->object.etag[0] || !object_same(&l->object, object))
             return false;
         out->from[slot] = l->source;
         memcpy(out->etags[slot], l->object.etag, ETAG_CHARS_MAX);

@@ -4,16 +4,8 @@
  * The hold is the write's, and ends with its verdict or with write_leave: nothing that goes wrong here keeps it. */
 #include "gateway/guard.h"
 
+#include "fanout/etag.h"
 #include "s3/condition.h"
-
-bool guard_same(const struct replica_object *a, const struct replica_object *b)
-{
-    if (a->exists != b->exists || a->stamped != b->stamped)
-        return false;
-    if (a->stamped)
-        return stamp_eq(&a->stamp, &b->stamp);
-    return strcmp(a->etag, b->etag) == 0 && a->body_bytes == b->body_bytes;
-}
 
 static enum s3_code judge(const struct guard *g, const struct replica_object *object)
 {
@@ -22,7 +14,7 @@ static enum s3_code judge(const struct guard *g, const struct replica_object *ob
                                        .last_modified = span_of(object->last_modified)};
     enum s3_code code = s3_condition_write(g->conditions, g->condition_count, &current);
 
-    if (code == S3_OK && g->expected && !guard_same(g->expected, object))
+    if (code == S3_OK && g->expected && !object_same(g->expected, object))
         return S3_OPERATION_ABORTED;
     return code;
 }

@@ -31,7 +31,4 @@ void guard_held(struct guard *g);
 /* The owner goes, or the write is over. Harmless when nothing is under way. */
 void guard_end(struct guard *g);
 
-/* The same content, by stamp where it has one. */
-bool guard_same(const struct replica_object *a, const struct replica_object *b);
-
 #endif

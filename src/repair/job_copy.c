@@ -280,7 +280,7 @@ static void on_source_head(void *ctx, const struct http_head *head, const struct
     struct replica_object source = job_seen(j, j->plan.source, object);
 
     moved(j);
-    if (head->status != 200 || !shown_same(&source, &j->winner))
+    if (head->status != 200 || !object_same(&source, &j->winner))
         job_finish(j, JOB_LATER, 0); /* it was written meanwhile */
     else if (!keep_headers(j, head))
         job_fail(j, j->plan.source, "copy: the source's headers are too large", ERR_TOO_LARGE, 0, "");

@@ -2,6 +2,8 @@
  * and 5). Nothing here changes a replica. */
 #include "repair/job_private.h"
 
+#include "fanout/etag.h"
+
 static void ask_all(struct repair_job *j, enum job_state state);
 
 /* ---- rows ---- */
@@ -156,7 +158,7 @@ static void planned_again(struct repair_job *j)
     j->agree = 0;
     for (slot = 0; slot < REPLICAS_MAX; slot++)
         if (j->set.mask & 1u << slot && j->shown[slot].known &&
-            shown_same(&j->shown[slot].object, &j->winner))
+            object_same(&j->shown[slot].object, &j->winner))
             j->agree |= 1u << slot;
     if (j->mute & (1u << j->plan.source | 1u << j->target))
         job_finish(j, JOB_AWAY, 0);

@@ -10,19 +10,6 @@ bool plan_may_begin(const struct key_view *v, uint64_t ambiguity_ms)
     return v->count > 0;
 }
 
-bool shown_same(const struct replica_object *a, const struct replica_object *b)
-{
-    if (a->exists != b->exists)
-        return false;
-    if (!a->exists)
-        return true;
-    if (a->stamped != b->stamped || a->body_bytes != b->body_bytes)
-        return false;
-    if (a->stamped)
-        return stamp_eq(&a->stamp, &b->stamp) && !etag_contradicts(a->etag, b->etag);
-    return strcmp(a->etag, b->etag) == 0;
-}
-
 static bool reachable(const struct shown *shown, uint32_t slots, uint32_t slot)
 {
     return slots & 1u << slot && shown[slot].known;
@@ -85,7 +72,7 @@ void plan_make(struct plan *out, const struct key_view *v, uint32_t all,
     for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++) {
         if (!reachable(shown, all, slot))
             continue;
-        if (shown_same(&shown[slot].object, &shown[out->source].object))
+        if (object_same(&shown[slot].object, &shown[out->source].object))
             out->agree |= 1u << slot;
         else
             out->targets |= 1u << slot;

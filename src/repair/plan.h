@@ -37,8 +37,5 @@ bool plan_may_begin(const struct key_view *v, uint64_t ambiguity_ms);
 /* `all`: the bucket's slots. `shown` by slot. */
 void plan_make(struct plan *out, const struct key_view *v, uint32_t all,
                const struct shown shown[static REPLICAS_MAX]);
-/* The same content by identity: the same stamp; without stamps on both the same ETag and size. A copy whose size or
- * MD5 tells that it is damaged is not the same, whatever its stamp. */
-bool shown_same(const struct replica_object *a, const struct replica_object *b);
 
 #endif

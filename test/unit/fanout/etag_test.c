@@ -42,10 +42,55 @@ static void only_two_different_md5s_contradict_each_other(void **state)
     }
 }
 
+static void copies_are_the_same_by_stamp_or_without_stamps_by_etag_and_size(void **state)
+{
+    static const struct {
+        struct replica_object a, b;
+        bool same;
+    } rows[] = {
+        {{.exists = false}, {.exists = false}, true},
+        {{.exists = true, .etag = ONE}, {.exists = false}, false},
+        {{.exists = true, .etag = ONE}, {.exists = true, .etag = ONE}, true},
+        {{.exists = true, .etag = ONE}, {.exists = true, .etag = OTHER}, false},
+        {{.exists = true, .etag = ONE, .body_bytes = 1},
+         {.exists = true, .etag = ONE, .body_bytes = 2},
+         false},
+        {{.exists = true, .stamped = true, .stamp = {{1}}, .etag = ONE},
+         {.exists = true, .stamped = true, .stamp = {{1}}, .etag = ONE},
+         true},
+        {{.exists = true, .stamped = true, .stamp = {{1}}, .etag = ONE},
+         {.exists = true, .stamped = true, .stamp = {{2}}, .etag = ONE},
+         false},
+        {{.exists = true, .stamped = true, .stamp = {{1}}, .etag = ONE},
+         {.exists = true, .etag = ONE},
+         false},
+        /* vendors whose ETags are of another kind say nothing against it */
+        {{.exists = true, .stamped = true, .stamp = {{1}}, .etag = ONE},
+         {.exists = true, .stamped = true, .stamp = {{1}}, .etag = "\"opaque\""},
+         true},
+        {{.exists = true, .stamped = true, .stamp = {{1}}, .etag = ONE},
+         {.exists = true, .stamped = true, .stamp = {{1}}, .etag = "\"900150983cd24fb0d6963f7d28e17f73-2\""},
+         true},
+        /* a damaged copy has the stamp, and still is not the content */
+        {{.exists = true, .stamped = true, .stamp = {{1}}, .etag = ONE},
+         {.exists = true, .stamped = true, .stamp = {{1}}, .etag = OTHER},
+         false},
+        {{.exists = true, .stamped = true, .stamp = {{1}}, .body_bytes = 1},
+         {.exists = true, .stamped = true, .stamp = {{1}}, .body_bytes = 2},
+         false},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(object_same(&rows[i].a, &rows[i].b), rows[i].same);
+        assert_int_equal(object_same(&rows[i].b, &rows[i].a), rows[i].same);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_two_different_md5s_contradict_each_other),
+        cmocka_unit_test(copies_are_the_same_by_stamp_or_without_stamps_by_etag_and_size),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -402,50 +402,6 @@ static void a_key_without_rows_has_nothing_to_begin_with(void **state)
 #define MD5_1 "\"900150983cd24fb0d6963f7d28e17f72\""
 #define MD5_2 "\"d41d8cd98f00b204e9800998ecf8427e\""
 
-static void copies_are_the_same_by_stamp_or_without_stamps_by_etag_and_size(void **state)
-{
-    static const struct {
-        struct replica_object a, b;
-        bool same;
-    } rows[] = {
-        {{.exists = false}, {.exists = false}, true},
-        {{.exists = true, .etag = MD5_1}, {.exists = false}, false},
-        {{.exists = true, .etag = MD5_1}, {.exists = true, .etag = MD5_1}, true},
-        {{.exists = true, .etag = MD5_1}, {.exists = true, .etag = MD5_2}, false},
-        {{.exists = true, .etag = MD5_1, .body_bytes = 1},
-         {.exists = true, .etag = MD5_1, .body_bytes = 2},
-         false},
-        {{.exists = true, .stamped = true, .stamp = {{1}}, .etag = MD5_1},
-         {.exists = true, .stamped = true, .stamp = {{1}}, .etag = MD5_1},
-         true},
-        {{.exists = true, .stamped = true, .stamp = {{1}}, .etag = MD5_1},
-         {.exists = true, .stamped = true, .stamp = {{2}}, .etag = MD5_1},
-         false},
-        {{.exists = true, .stamped = true, .stamp = {{1}}, .etag = MD5_1},
-         {.exists = true, .etag = MD5_1},
-         false},
-        /* vendors whose ETags are of another kind say nothing against it */
-        {{.exists = true, .stamped = true, .stamp = {{1}}, .etag = MD5_1},
-         {.exists = true, .stamped = true, .stamp = {{1}}, .etag = "\"opaque\""},
-         true},
-        {{.exists = true, .stamped = true, .stamp = {{1}}, .etag = MD5_1},
-         {.exists = true, .stamped = true, .stamp = {{1}}, .etag = "\"900150983cd24fb0d6963f7d28e17f73-2\""},
-         true},
-        /* a damaged copy has the stamp, and still is not the content */
-        {{.exists = true, .stamped = true, .stamp = {{1}}, .etag = MD5_1},
-         {.exists = true, .stamped = true, .stamp = {{1}}, .etag = MD5_2},
-         false},
-        {{.exists = true, .stamped = true, .stamp = {{1}}, .body_bytes = 1},
-         {.exists = true, .stamped = true, .stamp = {{1}}, .body_bytes = 2},
-         false},
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        assert_int_equal(shown_same(&rows[i].a, &rows[i].b), rows[i].same);
-        assert_int_equal(shown_same(&rows[i].b, &rows[i].a), rows[i].same);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,7 +412,6 @@ int main(void)
         cmocka_unit_test(what_only_a_removed_replica_stored_is_stored_by_nobody),
         cmocka_unit_test(a_repair_begins_only_when_every_row_is_settled),
         cmocka_unit_test(a_key_without_rows_has_nothing_to_begin_with),
-        cmocka_unit_test(copies_are_the_same_by_stamp_or_without_stamps_by_etag_and_size),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
