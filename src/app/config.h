@@ -141,7 +141,8 @@ struct config {
     struct config_texts domains;
     const char *region;
     uint64_t loops; /* 0: one per core */
-    uint64_t body_budget, ring_bytes, max_object_bytes, multipart_expire_ms, drain_ms;
+    uint64_t body_budget, ring_bytes, max_object_bytes, part_threshold, part_bytes, part_concurrency;
+    uint64_t multipart_expire_ms, drain_ms;
     struct config_terms terms;
     struct config_repair repair;
     struct config_limits limits;

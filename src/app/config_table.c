@@ -2,6 +2,7 @@
 #include "app/config_table.h"
 
 #include "base/log.h"
+#include "fanout/parted.h"
 #include "s3/request.h"
 
 #include <ctype.h>
@@ -282,8 +283,21 @@ static const struct config_row top_rows[] = {
              "when there is none."},
     {"ring_bytes", CONFIG_BYTES, AT(config, ring_bytes), RANGE(MIB, GIB), .fallback = "4MiB",
      .text = "A write may run ahead of its slowest replica by so much."},
-    {"max_object_bytes", CONFIG_BYTES, AT(config, max_object_bytes), RANGE(1, 5 * GIB), .fallback = "5GiB",
-     .text = "Largest object that is accepted."},
+    {"max_object_bytes", CONFIG_BYTES, AT(config, max_object_bytes), RANGE(1, S3_OBJECT_BYTES_MAX),
+     .fallback = "5TiB", .text = "Largest object that is accepted in one PUT."},
+    {"part_threshold", CONFIG_BYTES, AT(config, part_threshold), RANGE(MIB, S3_SINGLE_PUT_BYTES_MAX),
+     .fallback = "5GiB",
+     .text = "A PUT of more is written to the backends in parts, several at a time: faster where one "
+             "connection does not "
+             "fill the line. Its ETag is then that of an object in parts, no MD5 of the content."},
+    {"part_bytes", CONFIG_BYTES, AT(config, part_bytes), RANGE(S3_PART_BYTES_MIN, S3_SINGLE_PUT_BYTES_MAX),
+     .fallback = "16MiB",
+     .text = "Size of those parts; larger where there would be more than 10,000, or than a backend takes."},
+    {"part_concurrency", CONFIG_COUNT, AT(config, part_concurrency), RANGE(1, PARTED_CONCURRENCY_MAX),
+     .fallback = "4",
+     .text = "So many of them may be on their way while another is filled: part_bytes x (part_concurrency + "
+             "1) of memory "
+             "for each such PUT, as far as body_budget has room."},
     {"multipart_expire_ms", CONFIG_MS, AT(config, multipart_expire_ms), RANGE(SECOND_MS, 365ull * DAY_MS),
      .fallback = "604800000",
      .text = "A multipart upload that nobody completes is aborted when it is so old; 7 days."},

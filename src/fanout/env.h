@@ -27,7 +27,7 @@ struct terms {
 /* base/count.h */
 struct fanout_counters {
     uint64_t writes, hinted, detached, held, failed_writes, reads, read_failovers, read_resumes, etag_differs,
-        copied_there;
+        copied_there, parted, parts_again;
 };
 
 /* Belongs to one loop. */

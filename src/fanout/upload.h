@@ -21,12 +21,14 @@ struct upload_create_spec {
     size_t header_count;
     enum s3_checksum checksum;
     bool full_object;
+    bool own; /* journal/journal.h: no client's */
 };
 struct upload_created {
     enum err
         result; /* ERR_OK: the id is durable. ERR_UNAVAILABLE: too few replicas; else the journal's error */
     struct stamp id;
-    unsigned status; /* with a failure: a replica's answer, 0 without, and its S3 error code */
+    const struct span *ids; /* by slot, the replicas' own; empty: it has no part in the upload */
+    unsigned status;        /* with a failure: a replica's answer, 0 without, and its S3 error code */
     char code[CODE_CHARS_MAX];
 };
 typedef void upload_created_fn(void *ctx, const struct upload_created *c);
@@ -46,6 +48,10 @@ typedef void upload_aborted_fn(void *ctx, enum err result);
 enum err upload_abort_start(struct upload_abort **out, struct env *env, struct journal_key key,
                             const struct stamp *id, uint32_t from, const struct replica_set *replicas,
                             upload_aborted_fn *done, void *ctx) MUST_CHECK;
+/* The same for an upload whose replicas' ids are known; it is copied. */
+enum err upload_abort_known(struct upload_abort **out, struct env *env, const struct upload *upload,
+                            uint32_t from, const struct replica_set *replicas, upload_aborted_fn *done,
+                            void *ctx) MUST_CHECK;
 /* The same for what is out of sight already: UPLOAD_ABORTED, or UPLOAD_DONE on other replicas than those that
  * completed it. */
 enum err upload_sweep_start(struct upload_abort **out, struct env *env, const struct upload *upload,
@@ -83,7 +89,9 @@ enum err upload_complete_start(struct upload_complete **out, struct env *env,
                                const struct upload_complete_events *events, void *ctx) MUST_CHECK;
 /* A write that the owner was given and has not verified never takes place. */
 void upload_complete_leave(struct upload_complete *c);
-/* The same for a write whose condition does not hold: the upload stays open. */
+/* The write is open and not verified. */
+bool upload_complete_can_refuse(const struct upload_complete *c);
+/* The same for a write whose condition does not hold: the upload stays open, and `done` fires. */
 void upload_complete_refuse(struct upload_complete *c, enum s3_code code, const char *message);
 
 #endif

@@ -1,6 +1,6 @@
 /* An upload ends without an object: first in the journal, so that no Complete can begin any more, then on the replicas.
  *
- *   READ --> MARK (journal) --> abort on all that have something of it --> NOTE what is gone --> done
+ *   READ (unless it is known) --> MARK (journal) --> abort on all that have something of it --> NOTE what is gone --> done
  *
  * Replicas that cannot be reached keep what they have until the janitor comes by again; a replica that is no longer the
  * bucket's keeps it for good. */
@@ -162,20 +162,40 @@ enum err upload_abort_start(struct upload_abort **out, struct env *env, struct j
     return ERR_OK;
 }
 
-enum err upload_sweep_start(struct upload_abort **out, struct env *env, const struct upload *upload,
-                            const struct replica_set *replicas, upload_aborted_fn *done, void *ctx)
+static struct upload_abort *open_known(struct env *env, const struct upload *upload,
+                                       const struct replica_set *replicas, upload_aborted_fn *done, void *ctx)
 {
-    struct upload_abort *a = *out = open_abort(env, replicas, SPAN_EMPTY, done, ctx);
+    struct upload_abort *a = open_abort(env, replicas, SPAN_EMPTY, done, ctx);
+
+    if (!a)
+        return NULL;
+    a->upload = upload_copy(upload);
+    if (a->upload)
+        return a;
+    a->done = NULL;
+    end(a, ERR_NOMEM);
+    return NULL;
+}
+
+enum err upload_abort_known(struct upload_abort **out, struct env *env, const struct upload *upload,
+                            uint32_t from, const struct replica_set *replicas, upload_aborted_fn *done,
+                            void *ctx)
+{
+    struct upload_abort *a = *out = open_known(env, upload, replicas, done, ctx);
 
     if (!a)
         return ERR_NOMEM;
-    a->upload = upload_copy(upload);
-    if (!a->upload) {
-        a->done = NULL;
-        end(a, ERR_NOMEM);
-        *out = NULL;
+    send_step(a, from, UPLOAD_ABORTED, on_marked);
+    return ERR_OK;
+}
+
+enum err upload_sweep_start(struct upload_abort **out, struct env *env, const struct upload *upload,
+                            const struct replica_set *replicas, upload_aborted_fn *done, void *ctx)
+{
+    struct upload_abort *a = *out = open_known(env, upload, replicas, done, ctx);
+
+    if (!a)
         return ERR_NOMEM;
-    }
     abort_all(a);
     return ERR_OK;
 }

@@ -436,9 +436,14 @@ enum err upload_complete_start(struct upload_complete **out, struct env *env,
     return ERR_OK;
 }
 
+bool upload_complete_can_refuse(const struct upload_complete *c)
+{
+    return c->state == COMPLETE_WRITE && c->write && !write_is_verified(c->write);
+}
+
 static void leave_write(struct upload_complete *c)
 {
-    if (c->state != COMPLETE_WRITE || !c->write || write_is_verified(c->write))
+    if (!upload_complete_can_refuse(c))
         return;
     write_leave(c->write);
     c->write = NULL;
@@ -453,7 +458,7 @@ void upload_complete_leave(struct upload_complete *c)
 
 void upload_complete_refuse(struct upload_complete *c, enum s3_code code, const char *message)
 {
-    assert(c->state == COMPLETE_WRITE && !write_is_verified(c->write));
+    assert(upload_complete_can_refuse(c));
     fail(c, code, message);
     leave_write(c);
 }

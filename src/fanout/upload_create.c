@@ -36,7 +36,8 @@ static void free_create(struct upload_create *c)
 
 static void tell(struct upload_create *c, enum err result)
 {
-    struct upload_created out = {.result = result, .id = c->add.upload.id, .status = c->fan.answer.status};
+    struct upload_created out = {
+        .result = result, .id = c->add.upload.id, .ids = c->add.upload.ids, .status = c->fan.answer.status};
     upload_created_fn *done = c->done;
 
     memcpy(out.code, c->fan.answer.code, sizeof(out.code));
@@ -171,6 +172,7 @@ enum err upload_create_start(struct upload_create **out, struct env *env,
     c->add.upload.id = stamp_make(env->hlc, hlc_next(env->hlc, clock_unix_ms(env->clock)));
     c->add.upload.checksum = (uint8_t)spec->checksum;
     c->add.upload.full_object = spec->full_object;
+    c->add.upload.own = spec->own;
     COUNT_ADD(env->writes_open, 1);
     if (!copy_spec(c, spec)) {
         free_create(c);

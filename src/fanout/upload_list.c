@@ -42,6 +42,20 @@ void upload_list_add(struct upload_list *l, const struct s3_listed_part *part)
     };
 }
 
+static int by_number(const void *a, const void *b)
+{
+    uint32_t x = ((const struct upload_listed *)a)->number, y = ((const struct upload_listed *)b)->number;
+
+    return x < y ? -1 : x > y;
+}
+
+void upload_list_sort(struct upload_list *l)
+{
+    if (l->count)
+        qsort(l->at, l->count, sizeof(*l->at), by_number);
+    l->out_of_order = false;
+}
+
 /* ---- text ---- */
 
 static void text_room(struct upload_text *t, size_t more)

@@ -27,6 +27,8 @@ struct upload_list {
 void upload_list_init(struct upload_list *l, uint64_t seed);
 void upload_list_fini(struct upload_list *l);
 void upload_list_add(struct upload_list *l, const struct s3_listed_part *part);
+/* By their numbers, whatever order they were added in; each once. */
+void upload_list_sort(struct upload_list *l);
 
 struct upload_text {
     char *at;

@@ -69,6 +69,14 @@ static void ask_for_key(struct write *w, bool alone)
     w->has_key = !p || keyhold_ask(p, &w->hold, w->key.bucket, w->key.key, alone) == ERR_OK;
 }
 
+/* A body runs ahead of its slowest replica by some chunks; one that is kept, by all it has. */
+static uint32_t ring_chunks(const struct write *w, uint64_t body_bytes)
+{
+    if (w->keeps)
+        return (uint32_t)((body_bytes + CHUNK_BYTES - 1) / CHUNK_BYTES);
+    return w->streams ? w->env->terms.ring_chunks : 1;
+}
+
 static void write_free(struct write *w)
 {
     keyhold_release(&w->hold);
@@ -186,6 +194,8 @@ enum err write_open(struct write **out, struct env *env, const struct write_spec
     w->kind = spec->kind;
     w->ack = spec->ack;
     w->streams = spec->body_bytes > CHUNK_BYTES;
+    w->tries = spec->upload ? spec->upload->tries : 0;
+    w->keeps = w->tries > 1;
     version = hlc_next(env->hlc, clock_unix_ms(env->clock));
     w->stamp = stamp_make(env->hlc, version);
     w->begin.version = version;
@@ -197,7 +207,7 @@ enum err write_open(struct write **out, struct env *env, const struct write_spec
     if (!copy_spec(w, spec))
         goto fail;
     if (spec->body_bytes) {
-        e = ring_init(&w->ring, env->budget, w->streams ? env->terms.ring_chunks : 1);
+        e = ring_init(&w->ring, env->budget, ring_chunks(w, spec->body_bytes));
         if (e != ERR_OK)
             goto fail;
     }
@@ -231,6 +241,11 @@ enum err write_room(struct write *w, struct iovec *out)
 
     assert(left && !w->verified);
     e = ring_room(&w->ring, out);
+    if (e == ERR_AGAIN && w->keeps) { /* no memory for all of it: from here on it streams */
+        w->keeps = false;
+        legs_let_go(w);
+        e = ring_room(&w->ring, out);
+    }
     w->wants_room = e == ERR_AGAIN;
     if (e == ERR_OK && out->iov_len > left)
         out->iov_len = (size_t)left;

@@ -18,6 +18,10 @@ struct write_upload {
     struct span ids
         [REPLICAS_MAX];   /* the replicas' own; empty: it takes no part, and has missed this from the start */
     uint32_t part_number; /* 0: the Complete */
+    /* of a part: */
+    uint32_t
+        tries; /* over 1: it is kept in memory until all replicas have answered, as far as the body budget goes, and
+                     * one that fails is sent it again, so often in all */
     /* of a Complete: */
     bool tried;                          /* one was begun before: this one's row has a stamp of its own */
     struct span documents[REPLICAS_MAX]; /* what each is sent; in `text` */

@@ -3,6 +3,10 @@
  *   BEFORE --(barrier opens, not held)--> PAST --(answer)--> STORED | MISSED | UNRESOLVED
  *      `--(dropped, detached, refused)--> MISSED       `--(given up)--> UNRESOLVED
  *
+ * A part of an upload that is still in memory as a whole is sent again when a request fails in a way that may pass: the
+ * bytes are the same, so that it does not matter what became of the first. The leg stays where it is meanwhile; the
+ * watch starts it again, and gives it up like any other that is behind.
+ *
  * A body over one chunk streams in BEFORE; a smaller one, a delete, a Complete and a copy are sent when the barrier opens. */
 #include "fanout/write_private.h"
 
@@ -47,11 +51,12 @@ static void leg_over(struct leg *l, enum leg_state state)
     l->call = NULL;
 }
 
-/* Bytes that no live leg needs any more go out of the ring. */
-static void drop_consumed(struct write *w)
+void legs_let_go(struct write *w)
 {
     uint64_t least = w->ring.end;
 
+    if (w->keeps)
+        return;
     for (uint32_t i = 0; i < w->leg_count; i++)
         if (live(&w->legs[i]) && w->legs[i].offset < least)
             least = w->legs[i].offset;
@@ -69,9 +74,32 @@ static void on_progress(void *ctx, uint64_t offset)
     l->moved_ms = clock_mono_ms(w->env->clock);
     if (!w->streams)
         return;
-    drop_consumed(w);
+    legs_let_go(w);
     if (w->wants_room)
         write_advance(w);
+}
+
+/* Whether the request that has failed is worth sending again, and can be. */
+static bool may_pass(const struct leg *l)
+{
+    const struct write *w = l->write;
+    unsigned status = l->answer.status;
+
+    return l->answer.result != REPLICA_STORED && l->failures + 1 < w->tries && w->ring.start == 0 &&
+           (status == 0 || status == 429 || status >= 500) && replica_usable(l->replica);
+}
+
+static void begin_again(struct leg *l)
+{
+    log_info("part_again", LOG_STR("backend", l->replica->name), LOG_SPAN("key", l->write->key.key),
+             LOG_U64("part", l->write->put.part_number), LOG_U64("status", l->answer.status),
+             LOG_STR("cause", err_text(l->answer.error)));
+    COUNT_ADD(l->write->env->counters.parts_again, 1);
+    l->call = NULL;
+    l->failures++;
+    l->again = true;
+    l->offset = 0;
+    l->moved_ms = clock_mono_ms(l->write->env->clock);
 }
 
 static void on_done(void *ctx, const struct replica_answer *answer)
@@ -83,6 +111,10 @@ static void on_done(void *ctx, const struct replica_answer *answer)
 
     assert(live(l) && !(answer->result != REPLICA_MISSED && l->state == LEG_BEFORE));
     l->answer = *answer;
+    if (may_pass(l)) {
+        begin_again(l);
+        return;
+    }
     leg_over(l, states[answer->result]);
     if (answer->result != REPLICA_STORED)
         log_info("replica_missed", LOG_STR("backend", l->replica->name), LOG_SPAN("key", w->key.key),
@@ -90,7 +122,7 @@ static void on_done(void *ctx, const struct replica_answer *answer)
                  LOG_U64("status", answer->status), LOG_STR("code", answer->code),
                  LOG_STR("cause", err_text(answer->error)));
     if (w->streams)
-        drop_consumed(w);
+        legs_let_go(w);
     write_advance(w);
 }
 
@@ -125,7 +157,7 @@ void legs_feed(struct write *w)
     for (uint32_t i = 0; i < w->leg_count; i++) {
         struct leg *l = &w->legs[i];
 
-        if (l->state != LEG_BEFORE)
+        if (l->state != LEG_BEFORE || l->again)
             continue;
         if (l->call)
             replica_put_more(l->replica, l->call);
@@ -163,14 +195,14 @@ static void leg_open(struct leg *l)
             leg_over(l, LEG_MISSED);
             return;
         }
-    } else if (!l->call) {
+    } else if (!l->call && !l->again) {
         leg_start_put(l);
         if (l->state != LEG_BEFORE)
             return;
     }
     l->moved_ms = clock_mono_ms(w->env->clock);
     l->state = LEG_PAST;
-    if (!whole)
+    if (!whole && !l->again)
         replica_put_open(l->replica, l->call, w->crc32);
 }
 
@@ -179,6 +211,15 @@ void legs_open_barrier(struct write *w)
     for (uint32_t i = 0; i < w->leg_count; i++)
         if (w->legs[i].state == LEG_BEFORE && !(w->held & bit(&w->legs[i])))
             leg_open(&w->legs[i]);
+}
+
+/* From the beginning, and over the barrier if that is open. */
+static void leg_start_again(struct leg *l)
+{
+    l->again = false;
+    leg_start_put(l);
+    if (l->state == LEG_PAST)
+        replica_put_open(l->replica, l->call, l->write->crc32);
 }
 
 static void give_up(struct leg *l, enum err cause)
@@ -253,6 +294,8 @@ void legs_watch(struct write *w)
         struct leg *l = &w->legs[i];
         bool held = w->held & bit(l);
 
+        if (live(l) && l->again)
+            leg_start_again(l);
         if (!live(l) || !leg_stalls(l, now))
             continue;
         log_warn("replica_detached", LOG_STR("backend", l->replica->name), LOG_SPAN("key", w->key.key),
@@ -266,7 +309,7 @@ void legs_watch(struct write *w)
             health_stalled(l->replica->health);
     }
     if (w->streams)
-        drop_consumed(w);
+        legs_let_go(w);
 }
 
 /* An ETag that says nothing about the content counts only where there is no other. */

@@ -25,6 +25,8 @@ struct leg {
     struct span upload_id, document; /* of an upload: the replica's id; and for a Complete what it is sent */
     const struct replica *source;    /* of a copy: where its source is */
     const char *source_etag;         /* and what that shows; in the write's arena */
+    uint32_t failures;               /* requests that failed and may be sent again */
+    bool again;                      /* and are going to be; no call meanwhile */
     uint64_t offset;                 /* body bytes the replica needs no more */
     uint64_t moved_ms;               /* when it last made progress, or was last not expected to */
     uint64_t behind_ms; /* since when it alone keeps the client waiting for its bytes to go; 0: it does not */
@@ -99,6 +101,8 @@ struct write {
     bool completes;
     struct stamp upload;
     struct journal_part_write part;
+    uint32_t tries; /* of a part */
+    bool keeps;     /* the ring keeps it whole */
     void *text;
     uint64_t patience_ms; /* a leg past its barrier has so much more time */
 
@@ -117,6 +121,7 @@ extern const struct replica_put_events leg_events; /* of a call of a struct leg 
 void legs_init(struct write *w, const struct replica_set *set);
 void legs_feed(struct write *w);         /* the ring has grown */
 void legs_open_barrier(struct write *w); /* for every leg that is not held */
+void legs_let_go(struct write *w);       /* bytes that no leg needs any more go out of the ring */
 void legs_drop(struct write *w);         /* give up all that are pending */
 void legs_watch(struct write *w);        /* give up those that stall */
 void legs_compare_etags(struct write *w);

@@ -91,6 +91,8 @@ static void on_done(void *ctx, enum err result)
     guard_end(&x->guard);
     if (x->write)
         write_leave(x->write);
+    if (x->parted)
+        parted_leave(x->parted);
     fetch_free(x->look);
     fetch_free(x->fetch);
     if (x->chunk)

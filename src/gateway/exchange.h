@@ -4,6 +4,7 @@
 
 #include "auth/sigv4.h"
 #include "fanout/fetch.h"
+#include "fanout/parted.h"
 #include "fanout/write.h"
 #include "gateway/body.h"
 #include "gateway/gateway.h"
@@ -74,7 +75,8 @@ struct exchange {
     char request_id[REQUEST_ID_CHARS];
 
     struct write *write;
-    struct guard guard; /* the conditions of that write */
+    struct parted *parted; /* in its place, for a body that is written in parts */
+    struct guard guard;    /* the conditions of that write */
     struct exchange_upload upload;
     struct exchange_manifest manifest;
     struct body body;           /* of the operations that read one: body_init is theirs to call */

@@ -31,7 +31,11 @@ struct gateway_options {
     struct s3_domains domains;            /* borrowed; of buckets as hosts */
     const struct gateway_bucket *buckets; /* borrowed; those of which there is anything to say */
     size_t bucket_count;
-    uint64_t max_object_bytes; /* of a single PUT: 5 GiB by S3 */
+    uint64_t max_object_bytes; /* of a PUT */
+    uint64_t
+        part_threshold; /* a PUT of more is written in parts (fanout/parted.h): at most 5 GiB, which S3 takes in one */
+    uint64_t part_bytes; /* and its parts have so many at least */
+    uint32_t part_concurrency;
     /* A client creates a bucket: its replicas by the configuration's `defaults`. False: clients may not create buckets. */
     bool (*default_replicas)(void *ctx, struct span name, struct bucket *out);
     void *ctx;

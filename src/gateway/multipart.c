@@ -23,7 +23,7 @@ bool multipart_id(struct exchange *x, struct stamp *out)
 
 static bool is_there(const struct upload *u)
 {
-    return UPLOAD_IN(u->state) & (UPLOAD_IN(UPLOAD_OPEN) | UPLOAD_IN(UPLOAD_COMPLETING));
+    return !u->own && UPLOAD_IN(u->state) & (UPLOAD_IN(UPLOAD_OPEN) | UPLOAD_IN(UPLOAD_COMPLETING));
 }
 
 static void on_read(struct journal_request *r, enum err e)

@@ -162,7 +162,7 @@ static bool take(struct uploads_listing *l, const struct upload *u)
 {
     struct span key = u->key.key, group;
 
-    if (l->group.len && span_starts(key, l->group))
+    if (u->own || (l->group.len && span_starts(key, l->group)))
         return true;
     if (!span_starts(key, l->list.prefix)) {
         l->over = span_cmp(key, l->list.prefix) > 0;

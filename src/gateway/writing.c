@@ -45,7 +45,7 @@ enum s3_code writing_stored(struct arena *arena, const struct http_header *field
 enum s3_code writing_metadata(struct exchange *x, struct http_header out[static S3_STORED_HEADERS_MAX],
                               size_t *count)
 {
-    return writing_stored(&x->arena, x->head->headers, x->head->header_count, out, count);
+    return writing_stored(&x->arena, x->request.head->headers, x->request.head->header_count, out, count);
 }
 
 enum s3_code writing_tags(struct arena *arena, const struct s3_tags *tags, struct http_header *out,
@@ -94,32 +94,59 @@ static void on_refused(void *ctx, enum s3_code code, const char *message)
 {
     struct exchange *x = ctx;
 
-    write_leave(x->write);
+    if (x->write)
+        write_leave(x->write);
+    if (x->parted)
+        parted_leave(x->parted);
     x->write = NULL;
+    x->parted = NULL;
     exchange_error(x, code, message);
+}
+
+static enum err room_for(struct exchange *x, struct iovec *out)
+{
+    return x->parted ? parted_room(x->parted, out) : write_room(x->write, out);
+}
+
+static void filled(struct exchange *x, size_t bytes)
+{
+    if (x->parted)
+        parted_filled(x->parted, bytes);
+    else
+        write_filled(x->write, bytes);
+}
+
+/* The body is whole and good. */
+static void end_of_body(struct exchange *x)
+{
+    if (x->parted) {
+        parted_end(x->parted, x->request.checksum_value);
+        return;
+    }
+    if (x->request.checksum_in_trailer)
+        write_checksum(x->write, x->request.checksum_value);
+    guard_verified(&x->guard, x->write);
 }
 
 /* It stops for room (write drain) or for bytes (exchange body) and goes on from either. */
 void writing_pump(struct exchange *x)
 {
-    while (x->write && !body_is_whole(&x->body)) {
+    while ((x->write || x->parted) && !body_is_whole(&x->body)) {
         struct iovec room = {NULL, 0}; /* all is there: what is left is whether it is good */
         size_t got;
-        enum err e = x->body.bytes < x->request.body_bytes ? write_room(x->write, &room) : ERR_OK;
+        enum err e = x->body.bytes < x->request.body_bytes ? room_for(x, &room) : ERR_OK;
 
         if (e == ERR_OK)
             e = body_pull(&x->body, room.iov_base, room.iov_len, &got);
         if (e == ERR_AGAIN)
             return;
         if (e == ERR_EOF) {
-            if (x->request.checksum_in_trailer)
-                write_checksum(x->write, x->request.checksum_value);
-            guard_verified(&x->guard, x->write);
+            end_of_body(x);
         } else if (e != ERR_OK) {
             on_refused(x, x->body.code, x->body.message);
         } else {
             x->body_bytes_in += got;
-            write_filled(x->write, got);
+            filled(x, got);
             /* after the sends; the bytes are still there: the last chunk is the ring's to its end */
             body_seen(&x->body, room.iov_base, got);
         }

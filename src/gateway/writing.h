@@ -30,7 +30,8 @@ const struct catalog_bucket *writing_source_bucket(struct exchange *x) MUST_CHEC
 
 /* Sets up x->guard with the request's conditions. False: they cannot be, and that has been answered. */
 bool writing_guard(struct exchange *x) MUST_CHECK;
-/* The client's body into x->write, as far as both go; at its end guard_verified. For operation.body. */
+/* The client's body into x->write, as far as both go; at its end guard_verified. Or into x->parted; at its end parted_end. For
+ * operation.body. */
 void writing_pump(struct exchange *x);
 /* For write_events.drain of an exchange. */
 void writing_drain(void *ctx);

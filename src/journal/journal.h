@@ -245,6 +245,9 @@ struct upload {
     bool tried;       /* a Complete has begun before: its row may have been made with the upload's stamp */
     uint8_t checksum; /* the client's wish at Create, for the gateway */
     bool full_object;
+    bool
+        own; /* made of one body by a gateway (fanout/parted.h): clients do not see it, and when its gateway is
+               * gone and it was open or completing, it is aborted */
     uint64_t taker;                            /* UPLOAD_COMPLETING: whose Complete has it */
     uint64_t created_unix_ms, changed_unix_ms; /* changed: of the state */
     uint32_t dropped;              /* replicas that miss a part: they are not asked to complete it */

@@ -12,7 +12,7 @@
 #define UPLOAD_PK " WHERE bucket = ?1 AND key = ?2 AND id = ?3"
 #define UPLOAD_COLUMNS                                                                                       \
     "bucket, key, id, state, tried, checksum, full_object, created_unix_ms, changed_unix_ms, dropped, ids,"  \
-    " result, taker"
+    " result, taker, own"
 #define PART_COLUMNS "number, bytes, unix_ms, attempt, etags, checksum"
 
 /* What column_failures reads. */
@@ -71,8 +71,9 @@ static const char *const texts[] = {
     [SQL_REPLICAS_REMOVE] = "DELETE FROM replica WHERE bucket = ?1",
     [SQL_UPLOAD_ADD] =
         "INSERT INTO upload (bucket, key, id, state, tried, checksum, full_object, created_unix_ms,"
-        " changed_unix_ms, dropped, ids, result, taker) VALUES (?1, ?2, ?3, 1, 0, ?4, ?5, ?6, ?6, ?7, ?8, "
-        "x'', 0)",
+        " changed_unix_ms, dropped, ids, result, taker, own) VALUES (?1, ?2, ?3, 1, 0, ?4, ?5, ?6, ?6, ?7, "
+        "?8, "
+        "x'', 0, ?9)",
     [SQL_UPLOAD_FIND] = "SELECT " UPLOAD_COLUMNS " FROM upload" UPLOAD_PK,
     [SQL_UPLOAD_CHANGE] = "UPDATE upload SET state = ?4, tried = ?5, changed_unix_ms = ?6, ids = ?7, result "
                           "= ?8, taker = ?9" UPLOAD_PK,

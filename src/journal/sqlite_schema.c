@@ -54,6 +54,8 @@ static const struct migration {
     /* 4: manifests (sqlite_manifest.c). */
     {"CREATE TABLE manifest (bucket INTEGER NOT NULL, key BLOB NOT NULL, id BLOB NOT NULL,"
      " version INTEGER NOT NULL, packed BLOB NOT NULL, PRIMARY KEY (bucket, key, id)) WITHOUT ROWID;"},
+    /* 5: uploads that a gateway makes of one body. */
+    {"ALTER TABLE upload ADD COLUMN own INTEGER NOT NULL DEFAULT 0;"},
 };
 enum { SCHEMA_VERSION = sizeof(migrations) / sizeof(migrations[0]) };
 
@@ -201,7 +203,8 @@ static int run_migration(struct sqlite_store *s, int version)
 }
 
 /* A new boot number makes every open and outcome row an orphan: the process that wrote it held the lock that we
- * hold now, so it is gone. For the same reason nobody is completing an upload. */
+ * hold now, so it is gone. For the same reason nobody is completing an upload, and nobody goes on with one that a
+ * gateway made of one body. */
 static int begin_boot(struct sqlite_store *s)
 {
     int64_t boot = 0;
@@ -209,6 +212,9 @@ static int begin_boot(struct sqlite_store *s)
                             "BEGIN IMMEDIATE;"
                             "UPDATE meta SET value = value + 1 WHERE name = 'boot';"
                             "UPDATE row SET orphan = 1 WHERE phase < 4 AND orphan = 0;"
+                            "DELETE FROM part WHERE upload IN"
+                            " (SELECT id FROM upload WHERE own AND state IN (1, 2));"
+                            "UPDATE upload SET state = 4 WHERE own AND state IN (1, 2);"
                             "UPDATE upload SET state = 1 WHERE state = 2;"
                             "COMMIT;",
                             NULL, NULL, NULL);

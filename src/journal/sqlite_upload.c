@@ -115,6 +115,7 @@ static void column_upload(sqlite3_stmt *q, struct upload *u)
         .dropped = (uint32_t)sqlite3_column_int64(q, 9),
         .result = column_span(q, 11),
         .taker = (uint64_t)sqlite3_column_int64(q, 12),
+        .own = sqlite3_column_int(q, 13),
     };
     if (id.len == STAMP_BYTES)
         memcpy(u->id.b, id.at, STAMP_BYTES);
@@ -183,6 +184,7 @@ enum err apply_upload_add(struct sqlite_store *s, struct group *g, struct journa
     sqlite3_bind_int64(q, 6, (int64_t)g->unix_ms);
     sqlite3_bind_int64(q, 7, u->dropped);
     bind_span(q, 8, pack_ids(u, ids));
+    sqlite3_bind_int(q, 9, u->own);
     code = database_run(q);
     if ((code & 0xff) == SQLITE_CONSTRAINT) {
         r->request.result = ERR_EXISTS;

@@ -229,8 +229,9 @@ static enum s3_code check_length(const struct s3_parse *p)
     } else if (!head->chunked && !head->has_length) {
         return S3_MISSING_CONTENT_LENGTH;
     }
-    if (content && out->body_bytes > S3_SINGLE_PUT_BYTES_MAX) {
-        *p->message = "An object or a part that is put in one request has at most 5 GiB.";
+    if (content &&
+        out->body_bytes > (out->op == S3_OP_PUT_OBJECT ? S3_OBJECT_BYTES_MAX : S3_SINGLE_PUT_BYTES_MAX)) {
+        *p->message = "An object has at most 5 TiB, a part 5 GiB.";
         return S3_ENTITY_TOO_LARGE;
     }
     return S3_OK;
@@ -243,7 +244,8 @@ enum s3_code s3_request_parse(struct s3_request *out, const struct http_head *he
     enum scope scope;
     enum s3_code code;
 
-    *out = (struct s3_request){.range = SPAN_EMPTY,
+    *out = (struct s3_request){.head = head,
+                               .range = SPAN_EMPTY,
                                .prefix = SPAN_EMPTY,
                                .delimiter = SPAN_EMPTY,
                                .marker = SPAN_EMPTY,

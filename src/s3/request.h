@@ -102,7 +102,8 @@ enum {
     S3_TOKEN_BYTES_MAX = 2048
 };
 #define S3_PART_BYTES_MIN       (5ull << 20) /* of an upload in parts, all but the last */
-#define S3_SINGLE_PUT_BYTES_MAX (5ull << 30)
+#define S3_SINGLE_PUT_BYTES_MAX (5ull << 30) /* at a backend; and of a part */
+#define S3_OBJECT_BYTES_MAX     (5ull << 40)
 #define S3_OBJECT_BYTES_MAX     (5ull << 40)
 
 /* response-content-type and the like of GetObject: replaces that header of the answer. */
@@ -143,6 +144,8 @@ struct s3_request {
     struct span bucket, key; /* decoded; empty when absent */
     struct span path, query; /* as received, without the '?' */
     bool virtual_host;       /* the bucket came from Host */
+    const struct http_head
+        *head; /* as received; with the header fields that a presigned URL has in its query */
 
     /* The body. */
     enum s3_payload payload;
@@ -210,11 +213,12 @@ struct s3_domains {
  * x-amz-content-sha256 is not required. `signed_request` false: anonymous or a form; no x-amz-content-sha256 either.
  * - An operation or sub-resource that is not supported is S3_NOT_IMPLEMENTED, never something else:
  *   every query parameter and every x-amz-* header must be known for the operation.
+ * - x-amz-* parameters of a presigned URL that are none of its proof are header fields, which whoever signed it moved there.
  * - A parameter, a header of ours or an x-amz-meta-* that comes twice is refused: which of the two a
  *   backend would take is up to the backend.
  * - Bucket names by the S3 rules, keys 1..1024 bytes of UTF-8 without NUL, metadata within its limit.
  * - Bodies with content need a Content-Length, or for STREAMING- payloads x-amz-decoded-content-length (then
- *   Transfer-Encoding: chunked is fine as well); single PUT and part at most 5 GiB.
+ *   Transfer-Encoding: chunked is fine as well); an object at most 5 TiB, a part 5 GiB.
  * - STREAMING- payloads on operations without content: S3_INVALID_REQUEST. ECDSA: S3_NOT_IMPLEMENTED.
  * - x-amz-trailer together with an x-amz-checksum-* value, or naming what is no checksum: S3_INVALID_REQUEST.
  * - ACLs other than private and bucket-owner-full-control, SSE, object lock, storage class other than STANDARD, website redirect: S3_NOT_IMPLEMENTED with a message that names

@@ -17,6 +17,7 @@ static void client_next(struct client *c)
 {
     c->active = false;
     c->write = NULL;
+    c->parted = NULL;
     c->fetch = NULL;
     c->listing = NULL;
     sim_cancel(sim_of(c), &c->event);
@@ -48,8 +49,27 @@ static void leave(struct client *c)
 {
     sim_trace(sim_of(c), "client %u leaves its write of k%u after %llu bytes", c->number, c->key,
               (unsigned long long)c->offset);
-    write_leave(c->write);
+    if (c->parted)
+        parted_leave(c->parted);
+    else
+        write_leave(c->write);
     write_over(c, false);
+}
+
+static enum err room_of(struct client *c, struct iovec *room)
+{
+    return c->parted ? parted_room(c->parted, room) : write_room(c->write, room);
+}
+
+/* The body is whole: good, or good if a condition holds. */
+static void verify(struct client *c)
+{
+    if (sim_chance(sim_of(c), 200)) {
+        write_hold(c->write);
+    } else {
+        check_verified(c->host->check, c->written);
+        write_verified(c->write);
+    }
 }
 
 /* Some bytes, then the rest later; behind the last one the body is verified, later again. */
@@ -65,17 +85,15 @@ static void feed(struct client *c)
     c->feeding = false;
     if (left == 0) {
         c->verified = true;
-        if (sim_chance(sim_of(c), 200)) {
-            write_hold(c->write);
-        } else {
-            check_verified(c->host->check, c->written);
-            write_verified(c->write);
-        }
+        if (c->parted)
+            parted_end(c->parted, NULL);
+        else
+            verify(c);
         if (c->host->slow && sim_chance(sim_of(c), 40))
             sim_after(sim_of(c), &c->event, sim_between(sim_of(c), 0, 200));
         return;
     }
-    if (write_room(c->write, &room) != ERR_OK)
+    if (room_of(c, &room) != ERR_OK)
         return; /* on_drain goes on */
     assert(room.iov_len && room.iov_len <= left);
     if (room.iov_len > most)
@@ -83,7 +101,10 @@ static void feed(struct client *c)
     content_fill(c->content, c->offset, room.iov_base, room.iov_len);
     c->offset += room.iov_len;
     feed_later(c);
-    write_filled(c->write, room.iov_len);
+    if (c->parted)
+        parted_filled(c->parted, room.iov_len);
+    else
+        write_filled(c->write, room.iov_len);
 }
 
 static void on_drain(void *ctx)
@@ -128,13 +149,50 @@ static void on_verdict(void *ctx, const struct write_verdict *v)
         write_over(c, true);
         return;
     }
-    if (c->kind == CLIENT_PUT && strcmp(v->etag, c->content->etag) != 0)
+    if (c->kind == CLIENT_PUT && !c->parted && strcmp(v->etag, c->content->etag) != 0)
         sim_violate(sim_of(c), "P6: the answer for %s shows the ETag %s", c->content->header, v->etag);
     check_acked(c->host->check, c->written, stored, c->host->ack.need);
     client_next(c);
 }
 
 static const struct write_events write_events = {.held = on_held, .drain = on_drain, .verdict = on_verdict};
+
+/* --- PUT in parts --- */
+
+static void on_opened(void *ctx, struct write *w)
+{
+    struct client *c = ctx;
+
+    c->write = w;
+    verify(c);
+}
+
+static const struct parted_events parted_events = {
+    .drain = on_drain, .opened = on_opened, .held = on_held, .verdict = on_verdict};
+
+/* What a server damages of a part shows in its ETag, which nobody but it can tell from the right one: there have to be
+ * enough others, or a client that knows the MD5. */
+static bool goes_in_parts(struct client *c)
+{
+    return c->kind == CLIENT_PUT && !sim_of(c)->damage && c->content->bytes > 10 &&
+           sim_chance(sim_of(c), 250);
+}
+
+static enum err open_in_parts(struct client *c, const struct write_spec *whole)
+{
+    const struct parted_spec spec = {.key = whole->key,
+                                     .replicas = whole->replicas,
+                                     .ack = whole->ack,
+                                     .body_bytes = whole->body_bytes,
+                                     .part_bytes =
+                                         whole->body_bytes / sim_between(sim_of(c), 1, CLIENT_PARTS_MAX) + 1,
+                                     .concurrency = (uint32_t)sim_between(sim_of(c), 1, 2),
+                                     .headers = whole->headers,
+                                     .header_count = whole->header_count};
+
+    sim_trace(sim_of(c), "client %u: in parts of %llu bytes", c->number, (unsigned long long)spec.part_bytes);
+    return parted_open(&c->parted, c->host->env, &spec, &parted_events, c);
+}
 
 static void write_begin(struct client *c)
 {
@@ -160,7 +218,8 @@ static void write_begin(struct client *c)
         spec.has_md5 = sim_of(c)->damage || sim_chance(sim_of(c), 500);
         memcpy(spec.md5, c->content->md5, sizeof(spec.md5));
     }
-    if (write_open(&c->write, c->host->env, &spec, &write_events, c) != ERR_OK) {
+    if ((goes_in_parts(c) ? open_in_parts(c, &spec)
+                          : write_open(&c->write, c->host->env, &spec, &write_events, c)) != ERR_OK) {
         write_over(c, true);
         return;
     }
@@ -397,9 +456,12 @@ void client_crash(struct client *c)
     }
     if (c->kind == CLIENT_COPY)
         client_copy_end(c);
-    if (c->write) {
+    if (c->write || c->parted) {
         check_unknown(c->host->check, c->written, false);
-        write_leave(c->write);
+        if (c->parted)
+            parted_leave(c->parted);
+        else
+            write_leave(c->write);
     }
     if (c->fetch)
         fetch_free(c->fetch);

@@ -4,6 +4,7 @@
 
 #include "fanout/fetch.h"
 #include "fanout/listing.h"
+#include "fanout/parted.h"
 #include "fanout/sources.h"
 #include "fanout/upload.h"
 #include "fanout/write.h"
@@ -51,6 +52,7 @@ struct client {
     enum client_kind kind;
     bool active, by_itself; /* by_itself: draws its operations; else client_begin starts each */
     struct write *write;
+    struct parted *parted; /* a PUT in parts; `write` is its Complete then, once that is open */
     struct fetch *fetch;
     size_t written; /* its number in the history */
     const struct content *content;

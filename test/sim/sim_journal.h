@@ -6,7 +6,7 @@
 #include "sim.h"
 #include "sim_journal_upload.h"
 
-enum { SIM_BUCKET = 1, DISK_ROWS_MAX = 256 };
+enum { SIM_BUCKET = 1, DISK_ROWS_MAX = 1024 };
 
 struct disk_row {
     struct row row;      /* orphan and age_ms are worked out for each reader */

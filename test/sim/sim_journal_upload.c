@@ -22,9 +22,16 @@ void disk_uploads_fini(struct disk_uploads *d)
 
 void disk_uploads_boot(struct disk_uploads *d)
 {
-    for (size_t i = 0; i < d->count; i++)
-        if (d->at[i].upload->state == UPLOAD_COMPLETING)
-            d->at[i].upload->state = UPLOAD_OPEN;
+    for (size_t i = 0; i < d->count; i++) {
+        struct upload *u = d->at[i].upload;
+
+        if (u->own && (u->state == UPLOAD_OPEN || u->state == UPLOAD_COMPLETING)) {
+            u->state = UPLOAD_ABORTED;
+            d->at[i].count = 0;
+        }
+        if (u->state == UPLOAD_COMPLETING)
+            u->state = UPLOAD_OPEN;
+    }
 }
 
 static size_t find(const struct disk_uploads *d, const struct journal_key *key, const struct stamp *id)

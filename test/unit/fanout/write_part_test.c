@@ -1,12 +1,13 @@
-/* A part of an upload: no intent, the same barrier, and a line in the table of parts before the client hears. And a Complete,
- * which is a write whose whole request waits at the barrier. */
+/* A part of an upload: no intent, the same barrier, and a line in the table of parts before the client hears; one of the
+ * gateway's own is kept in memory and sent again. And a Complete, which is a write whose whole request waits at the barrier. */
 #include "write_stage.h"
 
 static const struct stamp the_upload = {{1, 2, 3, 4}};
 
-static void open_part(struct owner *o, uint64_t bytes, uint32_t need, bool wait_all, uint32_t slots)
+static void open_part_kept(struct owner *o, uint64_t bytes, uint32_t need, bool wait_all, uint32_t slots,
+                           uint32_t tries)
 {
-    struct write_upload of = {.id = the_upload, .part_number = 7};
+    struct write_upload of = {.id = the_upload, .part_number = 7, .tries = tries};
     struct write_spec spec = put_spec(o, bytes, need, wait_all);
 
     for (uint32_t slot = 0; slot < REPLICAS_MAX; slot++)
@@ -14,6 +15,11 @@ static void open_part(struct owner *o, uint64_t bytes, uint32_t need, bool wait_
     spec.upload = &of;
     open_spec(o, &spec);
     assert_null(o->s.journal.begin);
+}
+
+static void open_part(struct owner *o, uint64_t bytes, uint32_t need, bool wait_all, uint32_t slots)
+{
+    open_part_kept(o, bytes, need, wait_all, slots, 0);
 }
 
 static void part_past_barrier(struct owner *o, uint32_t need, bool wait_all)
@@ -328,6 +334,175 @@ static void a_large_object_has_more_time_to_be_put_together(void **state)
     owner_fini(&o);
 }
 
+/* ---- parts that are kept ---- */
+
+enum { TRIES = 3, WATCH_MS = DETACH_MS / 4 + 1 };
+
+static void kept_past_barrier(struct owner *o, uint64_t bytes)
+{
+    open_part_kept(o, bytes, 1, true, ALL, TRIES);
+    give_body(o, bytes);
+    turn(&o->s);
+    assert_int_equal(opened(&o->s), ALL);
+}
+
+static void busy(struct stage *s, unsigned slot)
+{
+    answer(s, slot, &(struct replica_answer){.result = REPLICA_MISSED, .status = 503, .code = "SlowDown"});
+}
+
+static void a_kept_part_is_sent_again_to_a_replica_that_fails_in_passing(void **state)
+{
+    struct owner o;
+
+    owner_init(&o);
+    kept_past_barrier(&o, SMALL);
+    stored(&o.s, 0);
+    stored(&o.s, 1);
+    broken(&o.s, 2);
+    assert_int_equal(o.s.journal.parts, 0);
+    pass(&o.s, WATCH_MS);
+    assert_int_equal(o.s.replicas[2].starts, 2);
+    assert_int_equal(under_way(&o.s), C);
+    stored(&o.s, 2);
+    assert_int_equal(part_stored(&o.s.journal.part->part), ALL);
+    assert_int_equal(o.s.journal.part->drop, 0);
+    part_written(&o.s, ERR_OK);
+    assert_int_equal(o.v.result, ERR_OK);
+    owner_fini(&o);
+}
+
+static void a_kept_part_has_all_its_bytes_when_it_streams_again(void **state)
+{
+    struct owner o;
+
+    owner_init(&o);
+    open_part_kept(&o, LARGE, 1, true, ALL, TRIES);
+    assert_int_equal(feed(&o, 0, LARGE / 2), LARGE / 2);
+    for (unsigned i = 0; i < REPLICAS; i++)
+        assert_int_equal(take(&o.s, i, LARGE / 2), LARGE / 2);
+    busy(&o.s, 1);
+    assert_int_equal(feed(&o, LARGE / 2, LARGE / 2), LARGE / 2); /* no bytes for it until it is begun again */
+    assert_int_equal(o.s.replicas[1].starts, 1);
+    pass(&o.s, WATCH_MS);
+    assert_int_equal(o.s.replicas[1].starts, 2);
+    assert_int_equal(take(&o.s, 1, UINT64_MAX), LARGE);
+    verify(&o);
+    assert_int_equal(opened(&o.s), ALL);
+    for (unsigned i = 0; i < REPLICAS; i++)
+        stored(&o.s, i);
+    assert_int_equal(part_stored(&o.s.journal.part->part), ALL);
+    part_written(&o.s, ERR_OK);
+    owner_fini(&o);
+}
+
+static void one_that_fails_before_the_barrier_goes_past_it_when_it_is_begun_again(void **state)
+{
+    struct owner o;
+
+    owner_init(&o);
+    open_part_kept(&o, LARGE, 1, true, ALL, TRIES);
+    assert_int_equal(feed(&o, 0, LARGE), LARGE);
+    busy(&o.s, 1);
+    verify(&o);
+    assert_int_equal(opened(&o.s), A | C);
+    stored(&o.s, 0);
+    stored(&o.s, 2);
+    pass(&o.s, WATCH_MS);
+    assert_true(call_of(&o.s, 1)->open);
+    stored(&o.s, 1);
+    assert_int_equal(part_stored(&o.s.journal.part->part), ALL);
+    part_written(&o.s, ERR_OK);
+    owner_fini(&o);
+}
+
+static void a_kept_part_is_sent_so_often_and_no_more(void **state)
+{
+    struct owner o;
+
+    owner_init(&o);
+    kept_past_barrier(&o, SMALL);
+    stored(&o.s, 0);
+    stored(&o.s, 1);
+    for (unsigned n = 1; n <= TRIES; n++) {
+        assert_int_equal(o.s.replicas[2].starts, n);
+        assert_int_equal(o.s.journal.parts, 0);
+        busy(&o.s, 2);
+        pass(&o.s, WATCH_MS);
+    }
+    assert_int_equal(o.s.replicas[2].starts, TRIES);
+    assert_int_equal(o.s.journal.part->drop, C);
+    part_written(&o.s, ERR_OK);
+    owner_fini(&o);
+}
+
+static void what_cannot_pass_is_not_sent_again(void **state)
+{
+    struct owner o;
+
+    owner_init(&o);
+    kept_past_barrier(&o, SMALL);
+    refused(&o.s, 2);
+    stored(&o.s, 0);
+    stored(&o.s, 1);
+    assert_int_equal(o.s.journal.part->drop, C);
+    part_written(&o.s, ERR_OK);
+    assert_int_equal(o.s.replicas[2].starts, 1);
+    owner_fini(&o);
+}
+
+static void a_replica_that_waits_to_be_sent_it_again_is_given_up_like_a_slow_one(void **state)
+{
+    struct owner o;
+
+    owner_init(&o);
+    open_part_kept(&o, LARGE, 1, true, ALL, 1000);
+    give_body(&o, LARGE);
+    stored(&o.s, 0);
+    stored(&o.s, 1);
+    for (unsigned n = 0; n < 1000 && o.s.journal.parts == 0; n++) {
+        if (call_of(&o.s, 2)->under_way)
+            busy(&o.s, 2);
+        pass(&o.s, WATCH_MS);
+    }
+    assert_in_range(o.s.replicas[2].starts, 2, 2 + DETACH_MS / WATCH_MS + 1);
+    assert_int_equal(o.s.journal.part->drop, C);
+    part_written(&o.s, ERR_OK);
+    assert_int_equal(o.v.result, ERR_OK);
+    owner_fini(&o);
+}
+
+/* The stage's budget gives no chunk beyond the first: the body goes through it as it goes to the replicas. */
+static void without_memory_a_kept_part_streams_and_is_not_sent_again(void **state)
+{
+    struct chunk *taken[64];
+    size_t count = 0;
+    uint64_t fed = 0;
+    struct owner o;
+
+    owner_init(&o);
+    open_part_kept(&o, LARGE, 1, true, ALL, TRIES);
+    while (count < 64 && (taken[count] = chunk_take(&o.s.budget)))
+        count++;
+    while (fed < LARGE) {
+        uint64_t more = feed(&o, fed, LARGE - fed);
+
+        fed += more;
+        for (unsigned i = 0; i < REPLICAS; i++)
+            assert_int_equal(take(&o.s, i, UINT64_MAX), more);
+    }
+    verify(&o);
+    busy(&o.s, 2);
+    stored(&o.s, 0);
+    stored(&o.s, 1);
+    assert_int_equal(o.s.journal.part->drop, C);
+    part_written(&o.s, ERR_OK);
+    assert_int_equal(o.s.replicas[2].starts, 1);
+    while (count)
+        chunk_give(&o.s.budget, taken[--count]);
+    owner_fini(&o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +521,13 @@ int main(void)
         cmocka_unit_test(one_that_comes_again_has_a_row_of_its_own),
         cmocka_unit_test(dropped_replicas_have_missed_a_complete_from_the_start),
         cmocka_unit_test(a_large_object_has_more_time_to_be_put_together),
+        cmocka_unit_test(a_kept_part_is_sent_again_to_a_replica_that_fails_in_passing),
+        cmocka_unit_test(a_kept_part_has_all_its_bytes_when_it_streams_again),
+        cmocka_unit_test(one_that_fails_before_the_barrier_goes_past_it_when_it_is_begun_again),
+        cmocka_unit_test(a_kept_part_is_sent_so_often_and_no_more),
+        cmocka_unit_test(what_cannot_pass_is_not_sent_again),
+        cmocka_unit_test(a_replica_that_waits_to_be_sent_it_again_is_given_up_like_a_slow_one),
+        cmocka_unit_test(without_memory_a_kept_part_streams_and_is_not_sent_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,18 +7,23 @@ static struct stamp new_id(void)
     return stamp_make(&fix.clock, hlc_next(&fix.clock, fake_unix_ms));
 }
 
-static enum err add_upload(const char *key, struct stamp id)
+static enum err add_upload_of(const char *key, struct stamp id, bool own)
 {
     struct journal_upload_add a = {.request.done = on_done};
 
-    a.upload =
-        (struct upload){.id = id, .key = key_of(key), .checksum = 3, .full_object = true, .dropped = 4};
+    a.upload = (struct upload){
+        .id = id, .key = key_of(key), .checksum = 3, .full_object = true, .own = own, .dropped = 4};
     a.upload.ids[0] = SPAN("id on a");
     a.upload.ids[2] = SPAN("id on c");
     fix.waiting++;
     fix.journal->ops->upload_add(fix.journal, &a);
     await_all();
     return a.request.result;
+}
+
+static enum err add_upload(const char *key, struct stamp id)
+{
+    return add_upload_of(key, id, false);
 }
 
 static struct stamp some_upload(const char *key)
@@ -210,6 +215,40 @@ static void a_restart_ends_a_complete_and_remembers_that_it_was_tried(void **sta
     assert_int_equal(s.state, UPLOAD_OPEN);
     assert_true(s.tried);
     assert_int_equal(only_part("k", id).number, 1);
+}
+
+/* Nobody can go on with what a gateway made of one body: the rest of the body is gone with it. */
+static void a_restart_aborts_a_gateways_own_uploads_and_no_others(void **state)
+{
+    static const struct {
+        bool own;
+        enum upload_state was, is;
+        size_t parts;
+    } cases[] = {
+        {true, UPLOAD_OPEN, UPLOAD_ABORTED, 0},     {true, UPLOAD_COMPLETING, UPLOAD_ABORTED, 0},
+        {true, UPLOAD_DONE, UPLOAD_DONE, 0},        {true, UPLOAD_ABORTED, UPLOAD_ABORTED, 0},
+        {false, UPLOAD_OPEN, UPLOAD_OPEN, 1},       {false, UPLOAD_COMPLETING, UPLOAD_OPEN, 1},
+        {false, UPLOAD_ABORTED, UPLOAD_ABORTED, 0},
+    };
+    enum { COUNT = sizeof(cases) / sizeof(cases[0]) };
+    struct stamp ids[COUNT];
+    struct journal_upload_read r;
+
+    for (size_t i = 0; i < COUNT; i++) {
+        ids[i] = new_id();
+        assert_int_equal(add_upload_of("k", ids[i], cases[i].own), ERR_OK);
+        put_part("k", ids[i], 1);
+        assert_int_equal(go("k", ids[i], UPLOAD_IN(UPLOAD_OPEN), cases[i].was), ERR_OK);
+    }
+    reopen_store();
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_int_equal(read_upload(&r, "k", ids[i], 0), ERR_OK);
+        assert_int_equal(r.upload->own, cases[i].own);
+        assert_int_equal(r.upload->state, cases[i].is);
+        assert_int_equal(r.count, cases[i].parts);
+        assert_int_equal(upload_slots(r.upload), 5); /* what the janitor needs */
+        journal_upload_read_fini(&r);
+    }
 }
 
 static void the_end_of_an_upload_takes_its_parts_and_keeps_its_result(void **state)
@@ -450,6 +489,7 @@ int main(void)
         CASE(a_step_is_taken_only_from_the_states_it_names),
         CASE(of_two_that_complete_at_once_one_is_told_so),
         CASE(a_restart_ends_a_complete_and_remembers_that_it_was_tried),
+        CASE(a_restart_aborts_a_gateways_own_uploads_and_no_others),
         CASE(the_end_of_an_upload_takes_its_parts_and_keeps_its_result),
         CASE(a_part_that_comes_again_takes_the_place_of_the_first),
         CASE(replicas_that_finish_later_are_added_to_their_own_attempt),

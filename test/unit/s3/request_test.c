@@ -98,14 +98,15 @@ static void what_is_no_operation_of_ours_is_refused(void **state)
     expect("POST /media/a?select&select-type=2" FIELDS, S3_NOT_IMPLEMENTED, "select");
 }
 
-static void an_object_needs_a_length_within_5_gib(void **state)
+static void an_object_needs_a_length_within_5_tib_and_a_part_within_5_gib(void **state)
 {
     expect("PUT /media/a" FIELDS, S3_MISSING_CONTENT_LENGTH, NULL);
     expect("PUT /media/a" FIELDS "Transfer-Encoding: chunked\n", S3_MISSING_CONTENT_LENGTH, "chunked");
     expect("PUT /media" FIELDS "Transfer-Encoding: chunked\n", S3_MISSING_CONTENT_LENGTH, "chunked");
-    expect("PUT /media/a" FIELDS "Content-Length: 5368709120\n", S3_OK, NULL);
-    assert_int_equal(request.body_bytes, 5368709120);
-    expect("PUT /media/a" FIELDS "Content-Length: 5368709121\n", S3_ENTITY_TOO_LARGE, "5 GiB");
+    expect("PUT /media/a" FIELDS "Content-Length: 5497558138880\n", S3_OK, NULL);
+    assert_int_equal(request.body_bytes, 5497558138880);
+    expect("PUT /media/a" FIELDS "Content-Length: 5497558138881\n", S3_ENTITY_TOO_LARGE, "5 TiB");
+    expect("PUT /media/a?uploadId=1&partNumber=1" FIELDS "Content-Length: 5368709120\n", S3_OK, NULL);
     expect("PUT /media/a?uploadId=1&partNumber=1" FIELDS, S3_MISSING_CONTENT_LENGTH, NULL);
     expect("PUT /media/a?uploadId=1&partNumber=1" FIELDS "Content-Length: 5368709121\n", S3_ENTITY_TOO_LARGE,
            "5 GiB");
@@ -140,7 +141,7 @@ int main(void)
         cmocka_unit_test(bad_targets_are_refused),
         cmocka_unit_test(keys_have_1024_bytes_at_most),
         cmocka_unit_test(what_is_no_operation_of_ours_is_refused),
-        cmocka_unit_test(an_object_needs_a_length_within_5_gib),
+        cmocka_unit_test(an_object_needs_a_length_within_5_tib_and_a_part_within_5_gib),
         cmocka_unit_test(a_full_arena_is_no_crash),
     };
 
