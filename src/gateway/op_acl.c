@@ -64,8 +64,8 @@ static void look(struct exchange *x)
 /* Its value was looked at with the request. */
 static bool has_acl_header(const struct exchange *x)
 {
-    for (size_t i = 0; i < x->head->header_count; i++)
-        if (span_ieq(x->head->headers[i].name, SPAN("x-amz-acl")))
+    for (size_t i = 0; i < x->request.head->header_count; i++)
+        if (span_ieq(x->request.head->headers[i].name, SPAN("x-amz-acl")))
             return true;
     return false;
 }

@@ -74,26 +74,6 @@ static struct span header_name(struct span name)
     return nothing;
 }
 
-static bool is_token(struct span s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.at[i];
-
-        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-              strchr("!#$%&'*+-.^_`|~", c)))
-            return false;
-    }
-    return s.len;
-}
-
-static bool is_line(struct span s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (((unsigned char)s.at[i] < 0x20 && s.at[i] != '\t') || s.at[i] == 0x7f)
-            return false;
-    return true;
-}
-
 static enum s3_code take_headers(struct post_fields *out, const struct s3_form *form, struct arena *arena,
                                  const char **message)
 {
@@ -107,7 +87,7 @@ static enum s3_code take_headers(struct post_fields *out, const struct s3_form *
         /* Browsers send fields that nobody filled in. */
         if (name.len == 0 || (value.len == 0 && s3_header_is_stored(name)))
             continue;
-        if (!is_token(name) || !is_line(value))
+        if (!http_is_token(name) || !http_is_value(value))
             return refuse(arena, message, S3_INVALID_ARGUMENT,
                           "The form field '%.*s' has a name or a value that is none of a header.",
                           SPAN_ARG(span_head(field, 80)));

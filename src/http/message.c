@@ -23,6 +23,22 @@ static const bool token_char[256] = {
 /* RFC 9110 section 5.5: field-vchar, obs-text, SP and HTAB. */
 static const bool value_char[256] = {['\t'] = 1, [' ' ... '~'] = 1, [0x80 ... 0xff] = 1};
 
+bool http_is_token(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!token_char[(unsigned char)s.at[i]])
+            return false;
+    return s.len > 0;
+}
+
+bool http_is_value(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!value_char[(unsigned char)s.at[i]])
+            return false;
+    return true;
+}
+
 static const char *const method_names[] = {
     [HTTP_GET] = "GET",   [HTTP_HEAD] = "HEAD",     [HTTP_PUT] = "PUT",
     [HTTP_POST] = "POST", [HTTP_DELETE] = "DELETE", [HTTP_OPTIONS] = "OPTIONS",

@@ -50,6 +50,11 @@ extern const char http_bad_version[];
 /* The same for an answer. The framing of answers without length (until close) shows as !chunked && !has_length. */
 enum err http_parse_answer(struct span in, struct http_head *out, size_t *seen, const char **why) MUST_CHECK;
 
+/* Whether text that came some other way can be the name of a field (RFC 9110 section 5.6.2: a token), or its value
+ * (section 5.5). */
+bool http_is_token(struct span s);
+bool http_is_value(struct span s);
+
 /* Value of the field with this name (any case), NULL when absent; the first when repeated. */
 const struct span *http_header(const struct http_head *h, const char *name);
 /* How many fields have this name. */

@@ -165,7 +165,7 @@ bool s3_header_is_shown(struct span name)
 /* Names are compared in any case, as backends store them in lower case. */
 static enum s3_code take_metadata(struct pass *pass, size_t index)
 {
-    const struct http_header *headers = pass->p->head->headers;
+    const struct http_header *headers = pass->p->out->head->headers;
     struct span name = headers[index].name;
 
     if (!(BIT(pass->p->out->op) & MAKES))
@@ -399,7 +399,7 @@ static enum s3_code take(struct pass *pass, const struct header_rule *rule, stru
 
 static enum s3_code take_header(struct pass *pass, size_t index)
 {
-    const struct http_header *h = &pass->p->head->headers[index];
+    const struct http_header *h = &pass->p->out->head->headers[index];
     const struct header_rule *rule = find_rule(h->name);
     uint64_t bit;
 
@@ -466,7 +466,7 @@ enum s3_code s3_headers_parse(const struct s3_parse *p)
                             p->out->checksum ? s3_checksum_kind(p->out->checksum)->header : (struct span){0}};
     enum s3_code code = p->out->payload_text.at ? take_payload(&pass, p->out->payload_text) : S3_OK;
 
-    for (size_t i = 0; code == S3_OK && i < p->head->header_count; i++)
+    for (size_t i = 0; code == S3_OK && i < p->out->head->header_count; i++)
         code = take_header(&pass, i);
     if (code != S3_OK)
         return code;

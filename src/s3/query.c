@@ -1,8 +1,8 @@
 /* The query of a request: each parameter is in the table, for this operation, once.
  *
- * Who signs a URL may move headers into it, where they are signed too. The SDK for JavaScript moves all it can: with a
- * default client the checksum of a PUT is then one of no bytes, since the body is not there yet. That one says nothing and
- * is passed over; any other has to be the body's, as in a header. */
+ * Who signs a URL may move headers into it, where they are signed too. The SDK for JavaScript moves all x-amz-* that it
+ * can: they count as if they had come as header fields. With a default client of it the checksum of a PUT is one of no bytes,
+ * since the body is not there yet. That one says nothing and is passed over; any other has to be the body's, as in a header. */
 #include "s3/digest.h"
 #include "s3/request_parts.h"
 
@@ -212,9 +212,40 @@ static enum s3_code apply(const struct s3_parse *p, const struct param_rule *rul
     return S3_INTERNAL_ERROR;
 }
 
+static bool is_header(const struct s3_parse *p, struct span name)
+{
+    static const struct span prefix = SPAN("x-amz-");
+
+    return p->proof == S3_PROOF_QUERY && span_ieq(span_head(name, prefix.len), prefix);
+}
+
+/* `moved` is NULL before the first: then it becomes a copy of the head, to which they are added. */
+static enum s3_code move_header(const struct s3_parse *p, struct http_head **moved, struct span name,
+                                struct span value)
+{
+    value = span_trim(value);
+    if (!http_is_token(name) || !http_is_value(value))
+        return s3_refuse(p, S3_INVALID_ARGUMENT,
+                         "The query parameter '%.*s' has a name or a value that is none of a header.",
+                         S3_SHOWN(name));
+    if (!*moved) {
+        *moved = arena_alloc(p->arena, sizeof(**moved));
+        if (!*moved)
+            return S3_INTERNAL_ERROR;
+        **moved = *p->head;
+        p->out->head = *moved;
+    }
+    if ((*moved)->header_count == HTTP_HEADERS_MAX)
+        return s3_refuse(p, S3_INVALID_REQUEST,
+                         "There are more than %u header fields, with those in the query.", HTTP_HEADERS_MAX);
+    (*moved)->headers[(*moved)->header_count++] = (struct http_header){name, value};
+    return S3_OK;
+}
+
 enum s3_code s3_query_parse(const struct s3_parse *p)
 {
     struct span left = p->out->query;
+    struct http_head *moved = NULL;
     bool setting = false;
     uint64_t seen = 0;
 
@@ -243,6 +274,12 @@ enum s3_code s3_query_parse(const struct s3_parse *p)
             continue;
         }
         rule = find_param(p, name);
+        if (!rule && is_header(p, name)) {
+            code = move_header(p, &moved, name, value);
+            if (code != S3_OK)
+                return code;
+            continue;
+        }
         if (!rule)
             return s3_refuse(p, S3_NOT_IMPLEMENTED,
                              "The sub-resource or query parameter '%.*s' is not implemented for %s.",

@@ -120,6 +120,20 @@ def test_a_checksum_in_a_url_is_the_body_s_or_none(stack, key):
     assert fetch("GET", presign_query(stack, "GET", key, {"x-amz-checksum-mode": "ENABLED"}))[:2] == (200, b"abc")
 
 
+def test_a_presigned_put_takes_headers_from_its_url(stack, key):
+    """As the SDK for JavaScript signs them: in the query, not as headers that the user has to send too."""
+    url = presign_query(stack, "PUT", key, {"x-amz-meta-colour": "light blue", "X-Amz-Tagging": "a=b&c=d",
+                                            "x-amz-acl": "private"})
+    assert fetch("PUT", url, b"picture")[0] == 200
+    shown = boto(stack).head_object(Bucket=stack.bucket, Key=key)
+    assert (shown["Metadata"], shown["TagCount"]) == ({"colour": "light blue"}, 2)
+    assert fetch("PUT", url.replace("light", "dark"), b"other")[2] == "SignatureDoesNotMatch"
+    assert fetch("PUT", url, b"other", {"x-amz-meta-colour": "light blue"})[0] in (400, 403)
+    split = presign_query(stack, "PUT", key, {"x-amz-meta-colour": "blue\r\nx-amz-meta-more: 1"})
+    assert fetch("PUT", split, b"other")[2] == "InvalidArgument"
+    stack.assert_nowhere_changed(key, b"picture")
+
+
 def test_a_presigned_get_may_override_headers(stack, key):
     stack.put(key, b"text")
     url = presign(stack, "get_object", key, ResponseContentDisposition='attachment; filename="a b"')

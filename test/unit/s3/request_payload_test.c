@@ -83,8 +83,8 @@ static void streaming_payloads_must_say_how_long_they_are(void **state)
     expect(STREAM(SIGNED, "x-amz-decoded-content-length: 9223372036854775808\n"), S3_INVALID_ARGUMENT,
            "decoded");
     expect(STREAM(SIGNED, LENGTH LENGTH), S3_INVALID_REQUEST, "twice");
-    expect(STREAM(SIGNED, "x-amz-decoded-content-length: 5368709120\n"), S3_OK, NULL);
-    expect(STREAM(SIGNED, "x-amz-decoded-content-length: 5368709121\n"), S3_ENTITY_TOO_LARGE, "5 GiB");
+    expect(STREAM(SIGNED, "x-amz-decoded-content-length: 5497558138880\n"), S3_OK, NULL);
+    expect(STREAM(SIGNED, "x-amz-decoded-content-length: 5497558138881\n"), S3_ENTITY_TOO_LARGE, "5 TiB");
     expect(PUT_BARE "x-amz-content-sha256: STREAMING-" SIGNED "\n" LENGTH, S3_MISSING_CONTENT_LENGTH, NULL);
 }
 
@@ -203,8 +203,49 @@ static void a_presigned_url_may_say_the_checksum(void **state)
     assert_true(request.checksum_mode);
     expect_as("GET /media/a?x-amz-checksum-mode=ENABLED\nHost: h\n", S3_PROOF_HEADER, S3_NOT_IMPLEMENTED,
               "x-amz-checksum-mode");
-    expect_as("GET /media/a?x-amz-checksum-crc32=NSRBwg%3D%3D\nHost: h\n", S3_PROOF_QUERY, S3_NOT_IMPLEMENTED,
-              "x-amz-checksum-crc32");
+    expect_as("GET /media/a?x-amz-checksum-crc32=NSRBwg%3D%3D\nHost: h\n", S3_PROOF_QUERY, S3_OK, NULL);
+}
+
+/* The SDK for JavaScript signs a URL so. */
+static void a_presigned_url_may_bring_header_fields(void **state)
+{
+    const struct span *field;
+
+    expect_as(PRESIGNED_WITH("x-amz-meta-a=b%20c&X-Amz-Tagging=k%3Dv&x-amz-acl=private&x-amz-storage-class="
+                             "STANDARD") "x-amz-meta-b: d\n",
+              S3_PROOF_QUERY, S3_OK, NULL);
+    assert_true(span_is(request.tagging, "k=v"));
+    field = http_header(request.head, "x-amz-meta-a");
+    assert_true(field && span_is(*field, "b c"));
+    field = http_header(request.head, "x-amz-meta-b");
+    assert_true(field && span_is(*field, "d"));
+    expect_as(PRESIGNED_WITH("x-amz-meta-a=b"), S3_PROOF_HEADER, S3_NOT_IMPLEMENTED, "x-amz-meta-a");
+    expect_as(PRESIGNED_WITH("x-amz-meta-a=b") "X-Amz-Meta-A: b\n", S3_PROOF_QUERY, S3_INVALID_REQUEST,
+              "twice");
+    expect_as(PRESIGNED_WITH("x-amz-tagging=a%3Db") "x-amz-tagging: a=b\n", S3_PROOF_QUERY,
+              S3_INVALID_REQUEST, "twice");
+    expect_as(PRESIGNED_WITH("x-amz-acl=public-read"), S3_PROOF_QUERY, S3_NOT_IMPLEMENTED, "x-amz-acl");
+    expect_as(PRESIGNED_WITH("x-amz-nonsense=1"), S3_PROOF_QUERY, S3_NOT_IMPLEMENTED, "x-amz-nonsense");
+    expect_as(PRESIGNED_WITH("x-amz-meta-s3mirror-stamp=1"), S3_PROOF_QUERY, S3_INVALID_ARGUMENT, "reserved");
+    /* nothing of it may end the header that it becomes */
+    expect_as(PRESIGNED_WITH("x-amz-meta-a=b%0D%0Ax-c:%20d"), S3_PROOF_QUERY, S3_INVALID_ARGUMENT,
+              "none of a header");
+    expect_as(PRESIGNED_WITH("x-amz-meta-a%0D%0A=b"), S3_PROOF_QUERY, S3_INVALID_ARGUMENT,
+              "none of a header");
+    expect_as(PRESIGNED_WITH("x-amz-meta-a:b=c"), S3_PROOF_QUERY, S3_INVALID_ARGUMENT, "none of a header");
+}
+
+static void a_presigned_url_brings_so_many_header_fields_and_no_more(void **state)
+{
+    char text[8192];
+    size_t len = (size_t)snprintf(text, sizeof(text), "PUT /media/a?x=");
+
+    for (unsigned i = 0; i < HTTP_HEADERS_MAX; i++)
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "&x-amz-meta-%u=", i);
+    text[sizeof("PUT /media/a?") - 1] = '&';
+    text[sizeof("PUT /media/a?")] = '&';
+    snprintf(text + len, sizeof(text) - len, "\nHost: h\nContent-Length: 3\n");
+    expect_as(text, S3_PROOF_QUERY, S3_INVALID_REQUEST, "more than 100 header fields");
 }
 
 static void digests_are_decoded_or_refused(void **state)
@@ -289,6 +330,8 @@ int main(void)
         cmocka_unit_test(presigned_and_unsigned_requests_need_no_payload_field),
         cmocka_unit_test(a_presigned_url_may_say_the_hash_itself),
         cmocka_unit_test(a_presigned_url_may_say_the_checksum),
+        cmocka_unit_test(a_presigned_url_may_bring_header_fields),
+        cmocka_unit_test(a_presigned_url_brings_so_many_header_fields_and_no_more),
         cmocka_unit_test(digests_are_decoded_or_refused),
         cmocka_unit_test(every_checksum_has_its_names),
     };
