@@ -11,6 +11,7 @@ PARTS = (8 * MIB, 16 * MIB)
 PARTS_IN_FLIGHT = 8
 FILL_SECONDS = 300  # no longer, however many keys are there then
 FRONT_CPU_RATIO, LIST_TIME_RATIO = 1.5, 1.2
+SLOW_CONNECTION, SLOW_LINE_RATIO = 16 * MIB, 3  # with four parts on their way
 RSS_ONE_MIB, RSS_MANY_MIB = 32, 256
 HASHED_BYTES = 10000 * 64 * KIB  # of 10,000 small bodies
 
@@ -86,6 +87,34 @@ def multipart(world, sizes):
                     Figure(row, "MiB/s", column(got[f"{part}"], "mib_per_s"), "direct to one",
                            column(got[f"{part} to one"], "mib_per_s"))]
     return figures + [Figure(f"{work}, all of these", "peak RSS MiB", [rss], at_most=RSS_MANY_MIB)]
+
+
+def put_in_parts(world, sizes):
+    """One client's PUT in one piece and, by part_threshold, in parts: where a connection is what limits it, as on a long
+    line, and where nothing does, for what it costs."""
+    in_parts_of_8 = ["part_threshold=1MiB", f"part_bytes={PARTS[0]}", "part_concurrency=4"]
+    size, rounds = sizes.large // 4, min(sizes.rounds, 3)
+    work = f"PUT {size_name(size)} to 3 sinks, {size_name(SLOW_CONNECTION)} a second by each connection"
+    options = {"op": "put", "count": 1}
+    with (world.sinks(slow=SLOW_CONNECTION) as sinks, world.s3mirror([port for _, port in sinks]) as whole,
+          world.s3mirror([port for _, port in sinks], in_parts_of_8) as parted):
+        slow = alternate(work, rounds, {
+            "in parts": lambda: world.charged_load(parted, **options, size=size),
+            "in one piece": lambda: world.charged_load(whole, **options, size=size)}, warm_up=False)
+        rss = meter.peak_rss_mib(parted.pid)
+    with (world.sinks() as sinks, world.s3mirror([port for _, port in sinks]) as whole,
+          world.s3mirror([port for _, port in sinks], in_parts_of_8) as parted):
+        fast = alternate(f"PUT {size_name(sizes.large)} to 3 sinks, in parts", sizes.rounds, {
+            "in parts": lambda: world.charged_load(parted, **options, size=sizes.large),
+            "in one piece": lambda: world.charged_load(whole, **options, size=sizes.large)})
+    row = f"PUT {size_name(sizes.large)} to 3 sinks, in parts of {size_name(PARTS[0])}"
+    return [Figure(f"{work}, in parts", "MiB/s", column(slow["in parts"], "mib_per_s"), "in one piece",
+                   column(slow["in one piece"], "mib_per_s"), at_least=SLOW_LINE_RATIO, of_ratio=True),
+            Figure(f"{work}, in parts", "peak RSS MiB", [rss], at_most=RSS_MANY_MIB),
+            Figure(row, "CPU s", column(fast["in parts"], "cpu_s"), "in one piece",
+                   column(fast["in one piece"], "cpu_s")),
+            Figure(row, "MiB/s", column(fast["in parts"], "mib_per_s"), "in one piece",
+                   column(fast["in one piece"], "mib_per_s"))]
 
 
 def items_per_s(results):
@@ -169,5 +198,5 @@ def real_front(world, sizes):
 
 
 GROUPS = {"put-chunked": put_chunked, "get-presigned": get_presigned, "multipart": multipart,
-          "delete-many": delete_many, "list": listing, "real-front": real_front}
-QUICK_GROUPS = ("put-chunked", "get-presigned", "multipart", "delete-many", "list")
+          "put-parts": put_in_parts, "delete-many": delete_many, "list": listing, "real-front": real_front}
+QUICK_GROUPS = ("put-chunked", "get-presigned", "multipart", "put-parts", "delete-many", "list")

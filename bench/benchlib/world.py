@@ -80,7 +80,7 @@ class World:
 
     # ---- the gateway ----
 
-    def _configure(self, home, ports, listen, admin):
+    def _configure(self, home, ports, listen, admin, sets):
         secret = home / "backend.secret"
         secret.touch(mode=0o600)
         secret.write_text(SECRET_KEY + "\n")
@@ -89,15 +89,16 @@ class World:
         document = config.build(home, f"127.0.0.1:{listen}", f"127.0.0.1:{admin}", ACCESS_KEY, SECRET_KEY, backends,
                                 {BUCKET: {b["name"]: BUCKET for b in backends}})
         document["loops"] = 1
-        for text in self.settings:
+        for text in [*sets, *self.settings]:
             config.apply_set(document, *config.parse_set(text))
         file = home / "s3mirror.yaml"
         file.write_text(config.render(document))
         return file
 
     @contextlib.contextmanager
-    def s3mirror(self, ports):
-        """A fresh gateway with an empty journal in front of the backends at `ports`."""
+    def s3mirror(self, ports, sets=()):
+        """A fresh gateway with an empty journal in front of the backends at `ports`; `sets` are "key=value"s of its
+        configuration."""
         if not os.access(self.gateway, os.X_OK):
             raise Failed(f"there is no gateway at {self.gateway}: `make` builds it")
         self.gateways += 1
@@ -106,7 +107,7 @@ class World:
         listen, admin = free_ports(2)
         log = home / "log"
         with open(log, "wb") as out:
-            child = subprocess.Popen([self.gateway, "--config", self._configure(home, ports, listen, admin)],
+            child = subprocess.Popen([self.gateway, "--config", self._configure(home, ports, listen, admin, sets)],
                                      stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         try:
             wait_until(lambda: child.poll() is not None or answers(admin), "the gateway's /readyz", READY_S)
