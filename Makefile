@@ -13,7 +13,7 @@ $(BUILD)/build.ninja: | setup
 help:
 	@echo 'make                   build $(BUILD)/src/app/s3mirror, optimised'
 	@echo 'make demo              the main job, step by step, on three real S3 servers on loopback'
-	@echo 'make test              everything that proves it, in half an hour (some of it: tools/run-tests --help)'
+	@echo 'make test              everything that proves it, in half an hour (some of it: STAGES="build unit")'
 	@echo 'make test-clients      eleven S3 clients and SDKs against the gateway, on two sets of real servers'
 	@echo 'make bench             measure it beside the raw limit and real servers'
 	@echo 'make fuzz              every fuzz target for a minute, or TARGET=http_head FUZZ_SECONDS=600'
@@ -29,12 +29,14 @@ setup:
 setup-tests:
 	@tools/setup tests
 
+setup-clients: setup-tests
+	@tools/setup clients minio versitygw
+
 test: setup-tests
-	tools/run-tests
+	tools/run-tests $(STAGES)
 
 # The clients run against the gateway with ASan and UBSan that `make test` builds.
-test-clients: setup-tests
-	@tools/setup clients minio versitygw
+test-clients: setup-clients
 	tools/run-tests build
 	.venv/bin/python tools/run-clients
 
@@ -62,4 +64,4 @@ install: all
 clean:
 	rm -rf build build-*
 
-.PHONY: all help setup setup-tests test test-clients demo bench fuzz tsan valgrind install clean
+.PHONY: all help setup setup-tests setup-clients test test-clients demo bench fuzz tsan valgrind install clean

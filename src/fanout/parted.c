@@ -50,7 +50,6 @@ struct parted {
     enum s3_checksum checksum;
     uint8_t checksum_value[SHA256_BYTES];
 
-    struct upload_create *create;
     /* Once it is created: its id, those of the replicas, and in `dropped` those that missed a part. */
     struct upload *upload;
     struct chunk *ticket; /* until the first part: no body begins when the budget is spent */
@@ -60,7 +59,7 @@ struct parted {
     const char *at;           /* where the next ones go */
     struct s3_digest digest;  /* of that part */
     uint32_t last_number, under_way;
-    bool wants_room, ended, opened;
+    bool wants_room, ended;
     struct upload_list list;
 
     struct upload_complete *complete;
@@ -412,7 +411,6 @@ static void on_created(void *ctx, const struct upload_created *c)
     struct parted *p = ctx;
     struct write_verdict v = {.result = ERR_UNAVAILABLE, .cause = c->result, .status = c->status};
 
-    p->create = NULL;
     memcpy(v.code, c->code, sizeof(v.code));
     if (c->result == ERR_OK && !keep_ids(p, c))
         v.cause = ERR_NOMEM;
@@ -448,7 +446,7 @@ enum err parted_open(struct parted **out, struct env *env, const struct parted_s
 {
     const uint32_t slots = spec->concurrency + 1;
     struct parted *p = calloc(1, sizeof(*p) + slots * sizeof(p->slots[0]) + spec->key.key.len);
-    const struct upload_create_spec create = {.key = spec->key,
+    const struct upload_create_spec upload = {.key = spec->key,
                                               .replicas = spec->replicas,
                                               .ack = spec->ack,
                                               .headers = spec->headers,
@@ -456,6 +454,7 @@ enum err parted_open(struct parted **out, struct env *env, const struct parted_s
                                               .checksum = spec->checksum,
                                               .full_object = spec->checksum != S3_CHECKSUM_NONE,
                                               .own = true};
+    struct upload_create *create;
     enum err e = ERR_BUSY;
 
     assert(spec->concurrency && spec->concurrency <= PARTED_CONCURRENCY_MAX);
@@ -481,7 +480,7 @@ enum err parted_open(struct parted **out, struct env *env, const struct parted_s
     COUNT_ADD(env->counters.parted, 1);
     p->ticket = chunk_take(env->budget);
     if (p->ticket)
-        e = upload_create_start(&p->create, env, &create, on_created, p);
+        e = upload_create_start(&create, env, &upload, on_created, p);
     if (e != ERR_OK)
         parted_free(p);
     else
