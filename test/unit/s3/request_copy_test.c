@@ -9,7 +9,7 @@
 
 static enum s3_code copy_from(const char *source)
 {
-    char text[4096];
+    static char text[4096]; /* the request points into it */
 
     snprintf(text, sizeof(text), "PUT /media/a" FIELDS "x-amz-copy-source: %s\n", source);
     return parse(text);

@@ -6,7 +6,7 @@ static const struct s3_domains domains = {names, COUNT(names)};
 
 static enum s3_code ask(const char *host, const char *line)
 {
-    char text[512];
+    static char text[512]; /* the request points into it */
 
     snprintf(text, sizeof(text), "%s\nHost: %s\nx-amz-content-sha256: UNSIGNED-PAYLOAD\nContent-Length: 0\n",
              line, host);
