@@ -69,6 +69,8 @@ def test_a_bucket_without_rules_says_so(stack):
     assert (answer.status, answer.code) == (403, "AccessForbidden")
     assert b"CORS is not enabled for this bucket" in answer.body
     assert ask(stack, "OPTIONS", "/no-such-bucket/a", origin=APP, access_control_request_method="GET").status == 404
+    none = ask(stack, "OPTIONS", "/", origin=APP, access_control_request_method="GET")  # of all buckets
+    assert 400 <= none.status < 500 and not told(none)
     assert not told(stack.s3.request("GET", "/without-rules/a", headers={"origin": APP}))
 
 
